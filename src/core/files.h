@@ -1,0 +1,59 @@
+// Reading and atomically replacing files.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tandem {
+
+// A read-only memory mapping. Movable, not copyable.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::filesystem::path& path);  // throws kNotFound, kIo
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&&) = delete;
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// Whole file, at most `limit_bytes`. Throws kNotFound, kIo, kInput when larger.
+std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t limit_bytes = std::size_t{1} << 31);
+std::string read_text_file(const std::filesystem::path& path, std::size_t limit_bytes = std::size_t{1} << 26);
+
+// Writes to a sibling temporary, which commit() fsyncs and renames over `path` (then fsyncs the folder).
+// Destroyed without commit(): the temporary is removed and `path` is left as it was. Throws kIo, e.g. disk full.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text);
+  // Overwrites bytes already written (a header whose counts are known only at the end).
+  void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+  std::uint64_t size() const { return size_; }
+  void commit();
+
+ private:
+  void flush();
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  std::vector<std::byte> buffer_;
+  std::uint64_t size_ = 0;
+  int fd_ = -1;
+};
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace tandem

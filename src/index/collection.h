@@ -1,0 +1,77 @@
+// A collection: NAME.tandem/items.sqlite (WAL; the truth) with one row a picture and its vector, searched exactly.
+// Acknowledged means committed. One writer at a time (an advisory lock); readers may run beside it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tandem/matrix.h"
+
+namespace tandem {
+
+// One picture known to the collection. DESIGN "A collection" lists the columns.
+struct Item {
+  std::int64_t id = 0;  // assigned by the collection
+  std::string uri;      // path as it was given
+  std::string sha256;   // hex, of the file's bytes
+  std::uint64_t size_bytes = 0;
+  std::int64_t mtime_ns = 0;
+  int width = 0;
+  int height = 0;
+  std::string caption;
+  std::string metadata_json = "{}";
+};
+
+struct Hit { std::int64_t id = 0; float score = 0; std::string uri; std::string caption; };
+
+struct SearchOptions {
+  std::size_t top_k = 10;
+  std::string where;  // SQL condition over the items' columns; empty: all. Run on a read-only connection with an authorizer.
+};
+
+enum class OpenMode { kRead, kWrite };
+
+class Collection {
+ public:
+  // kWrite creates it when missing. `fingerprint` identifies the model (weights + preprocessing); a collection made with
+  // another is refused with kInput saying both ("made with mini 3f2a…, asked with vit-b-32 …"). Empty: not checked.
+  // Throws kNotFound, kCorrupt (not a collection, damaged), kIo (locked by another writer, read-only medium).
+  static Collection open(const std::filesystem::path& dir, OpenMode mode, const std::string& model_name,
+                         const std::string& fingerprint, int width);
+  ~Collection();
+  Collection(Collection&&) noexcept;
+  Collection& operator=(Collection&&) = delete;
+
+  // What is known of `uri`; size and mtime equal to the file's mean its content need not be read again.
+  std::optional<Item> find_uri(const std::string& uri) const;
+  // A row with the same content, so that its vector can be reused (renames, copies).
+  std::optional<Item> find_content(const std::string& sha256) const;
+
+  // Inserts or replaces by uri, all of them in one transaction; vectors: (N,width) unit rows. Throws kInput for NaN rows.
+  void upsert(std::span<const Item> items, const Matrix& vectors);
+  // Gives `uri` the vector of existing content (rename or copy) without embedding again.
+  void upsert_same_content(const Item& item, std::int64_t same_as_id);
+  // Removes the rows whose uri is not in `keep` and lies below one of `roots`. Returns how many.
+  std::size_t remove_missing(const std::vector<std::string>& roots, const std::vector<std::string>& keep);
+
+  std::size_t size() const;
+  std::string model_name() const;
+  std::string fingerprint() const;
+  int width() const;
+
+  // Best first; equal scores by id. Fewer than top_k only when fewer rows match. query: (width) unit row.
+  std::vector<Hit> search(std::span<const float> query, const SearchOptions& options) const;
+
+ private:
+  struct Rep;
+  explicit Collection(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace tandem

@@ -1,0 +1,50 @@
+// From a decoded picture to a model's exact input. Immutable; safe to share.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "preprocess/image.h"
+
+namespace tandem {
+
+enum class ResizeMode {
+  kShortest,  // short side to size, then centre crop (open_clip's default)
+  kSquash,    // both sides to size, aspect ignored (SigLIP)
+  kLongest,   // long side to size, then centred padding with fill_color
+};
+
+// open_clip's preprocess_cfg: {size, mode, mean, std, interpolation, resize_mode, fill_color}.
+struct PreprocessConfig {
+  int size_px = 224;
+  std::array<float, 3> mean{0.48145466F, 0.4578275F, 0.40821073F};  // OpenAI CLIP
+  std::array<float, 3> std{0.26862954F, 0.26130258F, 0.27577711F};
+  Filter interpolation = Filter::kBicubic;
+  ResizeMode resize_mode = ResizeMode::kShortest;
+  std::uint8_t fill_color = 0;
+};
+
+// A batch of model inputs before normalisation. The engine normalises while it packs patches, in one pass:
+// (pixel/255 - mean)/std, in float32, as torchvision's ToTensor + Normalize.
+struct PixelBatch {
+  int count = 0;    // B
+  int size_px = 0;  // S
+  std::vector<std::uint8_t> pixels;  // (B,S,S,3)
+  std::span<const std::uint8_t> picture(int i) const {
+    const auto n = static_cast<std::size_t>(size_px) * size_px * 3;
+    return {pixels.data() + n * i, n};
+  }
+};
+
+// Resizes and crops or pads to (size,size,3) as open_clip's image_transform(is_train=False) does with torchvision on
+// PIL pictures: same rounding of the long side and of the crop offsets. Writes S*S*3 bytes to `out`.
+void transform_image(const Image& image, const PreprocessConfig& config, std::span<std::uint8_t> out);
+
+// pixel value -> normalised float, one table a channel: [channel][value].
+using NormaliseTable = std::array<std::array<float, 256>, 3>;
+NormaliseTable normalise_table(const PreprocessConfig& config);
+
+}  // namespace tandem
