@@ -1,0 +1,44 @@
+// Encoder: a loaded model that turns pixels and tokens into unit embeddings. Immutable after construction; safe to share
+// between threads.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "model/checkpoint.h"
+#include "preprocess/tokenizer.h"
+#include "preprocess/transform.h"
+#include "tandem/matrix.h"
+
+namespace tandem {
+
+enum class Precision { kFp32, kBf16 };
+
+struct EncoderOptions {
+  Precision precision = Precision::kFp32;
+  int threads = 0;             // 0: one per available core
+  std::string device = "cpu";  // "cuda", "cuda:1": torch backend only
+};
+
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+  // (B,E), unit rows. Large batches are cut into pieces that fit the caches; order is kept.
+  virtual Matrix encode_images(const PixelBatch& pixels) const = 0;
+  // Texts of any length mix: sorted by length inside, order is kept.
+  virtual Matrix encode_texts(const TokenBatch& tokens) const = 0;
+  // What runs: "onednn 3.2 avx512_core_amx bf16, 2 threads".
+  virtual std::string describe() const = 0;
+};
+
+// Whether this CPU runs bf16 matrix products natively (AVX512-BF16 or AMX): then it is the default precision.
+bool cpu_has_bf16();
+
+// Packs the weights once. Throws kCorrupt when weights do not fit the config, kUnsupported for precision or device.
+std::unique_ptr<Encoder> make_cpu_encoder(const Checkpoint& checkpoint, const EncoderOptions& options);
+
+// Only in tandem-torch.
+std::unique_ptr<Encoder> make_torch_encoder(const Checkpoint& checkpoint, const EncoderOptions& options);
+
+}  // namespace tandem

@@ -1,0 +1,122 @@
+// CLIP's pre-norm residual attention block (open_clip ResidualAttentionBlock), shared by the image and text towers.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/backend.h"
+
+namespace tandem {
+
+struct TransformerConfig {
+  int layers = 12;
+  int width = 768;
+  int heads = 12;
+  Activation activation = Activation::kGelu;
+  bool layer_scale = false;
+  Mask mask = Mask::kNone;
+};
+
+template <Backend B>
+class Resblock {
+ public:
+  using Tensor = typename B::Tensor;
+
+  // `pooled`: the tower's last block, of which only one row a segment is wanted. Its projections are then loaded apart.
+  Resblock(typename B::Loader& load, const std::string& scope, const TransformerConfig& config, bool pooled)
+      : heads_(config.heads),
+        activation_(config.activation),
+        mask_(config.mask),
+        ln_1_(load.norm(scope + "ln_1")),
+        ln_2_(load.norm(scope + "ln_2")),
+        out_proj_(load.linear({.weight = scope + "attn.out_proj.weight",
+                               .bias = scope + "attn.out_proj.bias",
+                               .layer_scale = config.layer_scale ? scope + "ls_1.gamma" : ""})),
+        c_fc_(load.linear({.weight = scope + "mlp.c_fc.weight", .bias = scope + "mlp.c_fc.bias"})),
+        c_proj_(load.linear({.weight = scope + "mlp.c_proj.weight",
+                             .bias = scope + "mlp.c_proj.bias",
+                             .layer_scale = config.layer_scale ? scope + "ls_2.gamma" : ""})) {
+    const auto slice = [&](int begin, int end) {
+      return load.linear({.weight = scope + "attn.in_proj_weight",
+                          .bias = scope + "attn.in_proj_bias",
+                          .begin = begin,
+                          .end = end});
+    };
+    const int d = config.width;
+    if (pooled) {
+      in_proj_.push_back(slice(0, d));
+      in_proj_.push_back(slice(d, 2 * d));
+      in_proj_.push_back(slice(2 * d, 3 * d));
+    } else {
+      in_proj_.push_back(slice(0, 3 * d));
+    }
+  }
+
+  // x: (T,D) -> (T,D).
+  Tensor run(B& b, Tensor x, const Segments& segments) const {
+    Tensor attended = b.self_attention(b.linear(b.layer_norm(x, ln_1_), in_proj_[0], Activation::kNone), segments,
+                                       heads_, mask_);
+    return mlp(b, b.linear_add(attended, out_proj_, std::move(x)));
+  }
+
+  // x: (T,D) -> (B,D): only `rows`, one a segment, each of which sees its whole segment (the class token; the end of
+  // text, last under the causal mask). Exact, and three quarters of the block's work is saved.
+  Tensor run_pooled(B& b, const Tensor& x, const Segments& segments, std::span<const std::int32_t> rows) const {
+    const Tensor normed = b.layer_norm(x, ln_1_);
+    const Tensor q = b.linear(b.take_rows(normed, rows), in_proj_[0], Activation::kNone);
+    const Tensor k = b.linear(normed, in_proj_[1], Activation::kNone);
+    const Tensor v = b.linear(normed, in_proj_[2], Activation::kNone);
+    Tensor attended = b.pool_attention(q, k, v, segments, heads_);
+    return mlp(b, b.linear_add(attended, out_proj_, b.take_rows(x, rows)));
+  }
+
+ private:
+  Tensor mlp(B& b, Tensor x) const {
+    const Tensor hidden = b.linear(b.layer_norm(x, ln_2_), c_fc_, activation_);
+    return b.linear_add(hidden, c_proj_, std::move(x));
+  }
+
+  int heads_;
+  Activation activation_;
+  Mask mask_;
+  typename B::Norm ln_1_;
+  typename B::Norm ln_2_;
+  std::vector<typename B::Linear> in_proj_;  // [qkv] or, in a pooled block, [q, k, v]
+  typename B::Linear out_proj_;
+  typename B::Linear c_fc_;
+  typename B::Linear c_proj_;
+};
+
+// The stack of blocks. With `pooled`, the last block returns one row a segment.
+template <Backend B>
+class Transformer {
+ public:
+  using Tensor = typename B::Tensor;
+
+  Transformer(typename B::Loader& load, const std::string& scope, const TransformerConfig& config, bool pooled)
+      : pooled_(pooled) {
+    for (int i = 0; i < config.layers; ++i) {
+      const std::string block = scope + "resblocks." + std::to_string(i) + ".";
+      blocks_.emplace_back(load, block, config, pooled && i + 1 == config.layers);
+    }
+  }
+
+  // x: (T,D) -> (B,D), the given row of each segment. Requires: constructed with pooled.
+  Tensor run_pooled(B& b, Tensor x, const Segments& segments, std::span<const std::int32_t> rows) const {
+    for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) x = blocks_[i].run(b, std::move(x), segments);
+    return blocks_.back().run_pooled(b, x, segments, rows);
+  }
+
+  // x: (T,D) -> (T,D). Requires: constructed without pooled.
+  Tensor run(B& b, Tensor x, const Segments& segments) const {
+    for (const auto& block : blocks_) x = block.run(b, std::move(x), segments);
+    return x;
+  }
+
+ private:
+  bool pooled_;
+  std::vector<Resblock<B>> blocks_;
+};
+
+}  // namespace tandem
