@@ -10,10 +10,9 @@
 #include "preprocess/tokenizer.h"
 #include "preprocess/transform.h"
 #include "tandem/matrix.h"
+#include "tandem/precision.h"
 
 namespace tandem {
-
-enum class Precision { kFp32, kBf16 };
 
 struct EncoderOptions {
   Precision precision = Precision::kFp32;

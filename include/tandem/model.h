@@ -1,0 +1,62 @@
+// A loaded model: pictures and texts in, unit vectors of one shared space out.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tandem/matrix.h"
+#include "tandem/precision.h"
+
+namespace tandem {
+
+// How a picture file becomes pixels.
+enum class PictureReading {
+  kAsSeen,     // turned as its EXIF data says, laid on white where it is transparent
+  kReference,  // neither, exactly as open_clip reads it
+};
+
+struct LoadOptions {
+  std::optional<Precision>
+      precision;    // nothing: bf16 where the processor multiplies it natively, else fp32
+  int threads = 0;  // 0: one per core that the process may use
+  std::filesystem::path assets;  // holds models/, prompts/, tokenizers/; empty: default_assets()
+  PictureReading reading = PictureReading::kAsSeen;
+};
+
+// Immutable after load, cheap to copy, safe to share between threads.
+class Model {
+ public:
+  // `name`: a name from `tandem models`, a folder, or a .safetensors file. Throws tandem::Error:
+  // kNotFound (with the closest known name), kCorrupt, kUnsupported.
+  static Model load(const std::string& name, const LoadOptions& options = {});
+
+  // (B,E), unit rows, in the order given. Throws for the first picture that cannot be read, naming
+  // it.
+  Matrix embed_images(const std::vector<std::filesystem::path>& pictures) const;
+  // (B,E), unit rows. Texts longer than the model reads are cut, as in training.
+  Matrix embed_texts(const std::vector<std::string>& texts) const;
+
+  const std::string& name() const;
+  // Identifies the space: vectors of equal fingerprint are comparable.
+  const std::string& fingerprint() const;
+  int width() const;           // E
+  double logit_scale() const;  // cosine similarity times this is the logit it was trained on
+  Precision precision() const;
+  std::string describe() const;  // what runs: "onednn 3.2 avx512_core_bf16 bf16, 2 threads"
+
+  struct Rep;
+  explicit Model(std::shared_ptr<const Rep> rep) : rep_(std::move(rep)) {}
+  const Rep& rep() const { return *rep_; }
+
+ private:
+  std::shared_ptr<const Rep> rep_;
+};
+
+// Where an installed program keeps its assets: ../share/tandem beside the folder of the running
+// executable.
+std::filesystem::path default_assets();
+
+}  // namespace tandem
