@@ -1,8 +1,10 @@
-// What a model's forward pass needs from whoever runs it. The forward passes in this room are written once over this
-// concept; engine/cpu implements it on oneDNN, engine/torch on libtorch (autograd, CUDA).
+// What a model's forward pass needs from whoever runs it. The forward passes in this room are
+// written once over this concept; engine/cpu implements it on oneDNN, engine/torch on libtorch
+// (autograd, CUDA).
 //
-// Activations are ragged: one (T,D) tensor plus Segments, so a caption of 9 tokens costs 9 rows. A Loader turns named
-// weights into handles once (packed, folded, on the device); a Backend runs one forward pass at a time with them.
+// Activations are ragged: one (T,D) tensor plus Segments, so a caption of 9 tokens costs 9 rows. A
+// Loader turns named weights into handles once (packed, folded, on the device); a Backend runs one
+// forward pass at a time with them.
 #pragma once
 
 #include <concepts>
@@ -32,7 +34,8 @@ struct Segments {
 
 enum class Mask { kNone, kCausal };
 
-// y = x W^T + b, W: (out,in) row-major. Rows [begin,end) of W and b when end > 0 (a slice of a fused projection).
+// y = x W^T + b, W: (out,in) row-major. Rows [begin,end) of W and b when end > 0 (a slice of a
+// fused projection).
 struct LinearSpec {
   std::string weight;
   std::string bias = {};         // empty: none
@@ -42,8 +45,8 @@ struct LinearSpec {
   int end = 0;
 };
 
-// 2-D convolution without bias, followed by batch norm when `norm` is named (eps 1e-5): folded by the CPU backend,
-// live in training. W: (out,in,k,k).
+// 2-D convolution without bias, followed by batch norm when `norm` is named (eps 1e-5): folded by
+// the CPU backend, live in training. W: (out,in,k,k).
 struct ConvSpec {
   std::string weight;
   std::string norm = {};  // prefix of weight, bias, running_mean, running_var
@@ -55,18 +58,23 @@ struct ConvSpec {
 // Handles of weights: B::Linear, B::Norm, B::Conv, B::Table (a matrix or vector used by rows).
 // Handles of activations: B::Tensor (T,D); B::Map (B,H,W,C). Both are move-only or cheap to copy.
 template <typename B>
-concept Backend = requires(B& b, typename B::Loader& load, const typename B::Tensor& x, typename B::Tensor&& residual,
-                           const typename B::Map& m, const typename B::Linear& linear, const typename B::Norm& norm,
-                           const typename B::Conv& conv, const typename B::Table& table, const PixelBatch& pixels,
-                           const TokenBatch& tokens, const Segments& segments, std::span<const std::int32_t> rows) {
+concept Backend = requires(
+    B& b, typename B::Loader& load, const typename B::Tensor& x, typename B::Tensor&& residual,
+    const typename B::Map& m, const typename B::Linear& linear, const typename B::Norm& norm,
+    const typename B::Conv& conv, const typename B::Table& table, const PixelBatch& pixels,
+    const TokenBatch& tokens, const Segments& segments, std::span<const std::int32_t> rows) {
   { load.linear(LinearSpec{}) } -> std::same_as<typename B::Linear>;
-  { load.norm(std::string{}) } -> std::same_as<typename B::Norm>;  // prefix of weight and bias; eps 1e-5
+  {
+    load.norm(std::string{})
+  } -> std::same_as<typename B::Norm>;  // prefix of weight and bias; eps 1e-5
   { load.conv(ConvSpec{}) } -> std::same_as<typename B::Conv>;
   { load.table(std::string{}) } -> std::same_as<typename B::Table>;
 
-  // Normalised pixels cut into non-overlapping patches and projected: (B*P, D), patches in row-major order.
+  // Normalised pixels cut into non-overlapping patches and projected: (B*P, D), patches in
+  // row-major order.
   { b.patch_embed(pixels, conv) } -> std::same_as<typename B::Tensor>;
-  // (B*P,D) -> (B*(P+1),D): the class embedding before each picture's patches, then positions (P+1,D) added.
+  // (B*P,D) -> (B*(P+1),D): the class embedding before each picture's patches, then positions
+  // (P+1,D) added.
   { b.add_class_and_positions(x, table, table) } -> std::same_as<typename B::Tensor>;
   // Token rows plus positions counted from each segment's start: (T,D).
   { b.embed_tokens(tokens, table, table) } -> std::same_as<typename B::Tensor>;
@@ -74,8 +82,8 @@ concept Backend = requires(B& b, typename B::Loader& load, const typename B::Ten
   { b.linear(x, linear, Activation::kNone) } -> std::same_as<typename B::Tensor>;
   // residual + linear(x): the residual's storage may be reused.
   { b.linear_add(x, linear, std::move(residual)) } -> std::same_as<typename B::Tensor>;
-  // Multi-head self-attention inside each segment; qkv: (T,3D) as [q|k|v], each split into heads. Returns (T,D).
-  // Softmax scale 1/sqrt(D/heads).
+  // Multi-head self-attention inside each segment; qkv: (T,3D) as [q|k|v], each split into heads.
+  // Returns (T,D). Softmax scale 1/sqrt(D/heads).
   { b.self_attention(x, segments, int{}, Mask::kNone) } -> std::same_as<typename B::Tensor>;
   // One query a segment: q (B,D), k and v (T,D). Returns (B,D).
   { b.pool_attention(x, x, x, segments, int{}) } -> std::same_as<typename B::Tensor>;
@@ -83,11 +91,12 @@ concept Backend = requires(B& b, typename B::Loader& load, const typename B::Ten
   // Mean of the rows of each segment: (B,D).
   { b.mean_rows(x, segments) } -> std::same_as<typename B::Tensor>;
 
-  { b.pixel_map(pixels) } -> std::same_as<typename B::Map>;            // normalised (B,S,S,3)
+  { b.pixel_map(pixels) } -> std::same_as<typename B::Map>;  // normalised (B,S,S,3)
   { b.conv(m, conv, Activation::kRelu) } -> std::same_as<typename B::Map>;
-  { b.conv_add_relu(m, conv, m) } -> std::same_as<typename B::Map>;   // relu(conv(x) + residual)
-  { b.avg_pool(m, int{}) } -> std::same_as<typename B::Map>;           // k x k, stride k
-  // (B,H,W,C) -> (B*(HW+1),C): each picture's mean, then its pixels in row-major order, plus positions (HW+1,C).
+  { b.conv_add_relu(m, conv, m) } -> std::same_as<typename B::Map>;  // relu(conv(x) + residual)
+  { b.avg_pool(m, int{}) } -> std::same_as<typename B::Map>;         // k x k, stride k
+  // (B,H,W,C) -> (B*(HW+1),C): each picture's mean, then its pixels in row-major order, plus
+  // positions (HW+1,C).
   { b.mean_and_positions(m, table) } -> std::same_as<typename B::Tensor>;
 };
 

@@ -1,4 +1,5 @@
-// A CLIP model: one image tower, one text tower, one shared space. The towers' forward passes are in their own files.
+// A CLIP model: one image tower, one text tower, one shared space. The towers' forward passes are
+// in their own files.
 #pragma once
 
 #include <variant>
@@ -16,7 +17,8 @@ class ImageTower {
 
   // pixels: (B,S,S,3) -> (B,E), not normalised.
   typename B::Tensor run(B& b, const PixelBatch& pixels, TrainingPass* training = nullptr) const {
-    if (const auto* vit = std::get_if<VisionTransformer<B>>(&tower_)) return vit->run(b, pixels, training);
+    if (const auto* vit = std::get_if<VisionTransformer<B>>(&tower_))
+      return vit->run(b, pixels, training);
     return std::get<ModifiedResNet<B>>(tower_).run(b, pixels);
   }
 
@@ -32,7 +34,8 @@ class ImageTower {
 template <Backend B>
 class Clip {
  public:
-  Clip(typename B::Loader& load, const ModelConfig& config) : image_(load, config), text_(load, config) {}
+  Clip(typename B::Loader& load, const ModelConfig& config)
+      : image_(load, config), text_(load, config) {}
   const ImageTower<B>& image() const { return image_; }
   const TextTransformer<B>& text() const { return text_; }
 

@@ -16,7 +16,7 @@ enum class Activation { kNone, kGelu, kQuickGelu, kRelu };
 struct VisionConfig {
   int image_size_px = 224;
   bool is_resnet = false;
-  int layers = 12;                       // ViT depth
+  int layers = 12;                        // ViT depth
   std::array<int, 4> stages{3, 4, 6, 3};  // ModifiedResNet blocks a stage
   int width = 768;
   int head_width = 64;
@@ -53,9 +53,10 @@ struct ModelConfig {
   Activation activation() const { return quick_gelu ? Activation::kQuickGelu : Activation::kGelu; }
 };
 
-// Reads {"model_cfg":{…},"preprocess_cfg":{…}} (open_clip_config.json) or a bare model_cfg. `where` names the file in
-// messages. Throws kCorrupt for wrong types or impossible values (width not a multiple of head width, sizes < 1 or
-// absurd), kUnsupported naming every key that changes the numbers and is not implemented.
+// Reads {"model_cfg":{…},"preprocess_cfg":{…}} (open_clip_config.json) or a bare model_cfg. `where`
+// names the file in messages. Throws kCorrupt for wrong types or impossible values (width not a
+// multiple of head width, sizes < 1 or absurd), kUnsupported naming every key that changes the
+// numbers and is not implemented.
 ModelConfig parse_model_config(const json::value& v, const std::string& where);
 
 // The same file, as Tandem writes it: {"model_cfg":…, "preprocess_cfg":…}.

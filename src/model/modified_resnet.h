@@ -1,5 +1,6 @@
-// CLIP's ModifiedResNet (Radford et al. 2021 section 2.4; open_clip ModifiedResNet): a three-convolution stem, bottleneck
-// blocks with anti-aliased strides (average pooling before 1x1 convolutions), attention pooling.
+// CLIP's ModifiedResNet (Radford et al. 2021 section 2.4; open_clip ModifiedResNet): a
+// three-convolution stem, bottleneck blocks with anti-aliased strides (average pooling before 1x1
+// convolutions), attention pooling.
 #pragma once
 
 #include <optional>
@@ -20,10 +21,12 @@ class Bottleneck {
   Bottleneck(typename B::Loader& load, const std::string& scope, bool downsample, int stride)
       : stride_(stride),
         conv1_(load.conv({.weight = scope + "conv1.weight", .norm = scope + "bn1"})),
-        conv2_(load.conv({.weight = scope + "conv2.weight", .norm = scope + "bn2", .kernel = 3, .padding = 1})),
+        conv2_(load.conv(
+            {.weight = scope + "conv2.weight", .norm = scope + "bn2", .kernel = 3, .padding = 1})),
         conv3_(load.conv({.weight = scope + "conv3.weight", .norm = scope + "bn3"})) {
     if (downsample) {
-      downsample_.emplace(load.conv({.weight = scope + "downsample.0.weight", .norm = scope + "downsample.1"}));
+      downsample_.emplace(
+          load.conv({.weight = scope + "downsample.0.weight", .norm = scope + "downsample.1"}));
     }
   }
 
@@ -32,7 +35,8 @@ class Bottleneck {
     if (stride_ > 1) y = b.avg_pool(y, stride_);
     if (!downsample_) return b.conv_add_relu(y, conv3_, x);
     if (stride_ == 1) return b.conv_add_relu(y, conv3_, b.conv(x, *downsample_, Activation::kNone));
-    return b.conv_add_relu(y, conv3_, b.conv(b.avg_pool(x, stride_), *downsample_, Activation::kNone));
+    return b.conv_add_relu(y, conv3_,
+                           b.conv(b.avg_pool(x, stride_), *downsample_, Activation::kNone));
   }
 
  private:
@@ -51,9 +55,15 @@ class ModifiedResNet {
 
   ModifiedResNet(typename B::Loader& load, const ModelConfig& config)
       : heads_(config.vision.heads()),
-        conv1_(load.conv({.weight = "visual.conv1.weight", .norm = "visual.bn1", .kernel = 3, .stride = 2, .padding = 1})),
-        conv2_(load.conv({.weight = "visual.conv2.weight", .norm = "visual.bn2", .kernel = 3, .padding = 1})),
-        conv3_(load.conv({.weight = "visual.conv3.weight", .norm = "visual.bn3", .kernel = 3, .padding = 1})),
+        conv1_(load.conv({.weight = "visual.conv1.weight",
+                          .norm = "visual.bn1",
+                          .kernel = 3,
+                          .stride = 2,
+                          .padding = 1})),
+        conv2_(load.conv(
+            {.weight = "visual.conv2.weight", .norm = "visual.bn2", .kernel = 3, .padding = 1})),
+        conv3_(load.conv(
+            {.weight = "visual.conv3.weight", .norm = "visual.bn3", .kernel = 3, .padding = 1})),
         positional_embedding_(load.table("visual.attnpool.positional_embedding")),
         q_proj_(pool_projection(load, "q_proj")),
         k_proj_(pool_projection(load, "k_proj")),
@@ -61,8 +71,10 @@ class ModifiedResNet {
         c_proj_(pool_projection(load, "c_proj")) {
     for (int stage = 0; stage < 4; ++stage) {
       for (int i = 0; i < config.vision.stages[stage]; ++i) {
-        const std::string scope = "visual.layer" + std::to_string(stage + 1) + "." + std::to_string(i) + ".";
-        blocks_.emplace_back(load, scope, /*downsample=*/i == 0, /*stride=*/i == 0 && stage > 0 ? 2 : 1);
+        const std::string scope =
+            "visual.layer" + std::to_string(stage + 1) + "." + std::to_string(i) + ".";
+        blocks_.emplace_back(load, scope, /*downsample=*/i == 0,
+                             /*stride=*/i == 0 && stage > 0 ? 2 : 1);
       }
     }
   }
@@ -78,7 +90,8 @@ class ModifiedResNet {
 
  private:
   static typename B::Linear pool_projection(typename B::Loader& load, const std::string& name) {
-    return load.linear({.weight = "visual.attnpool." + name + ".weight", .bias = "visual.attnpool." + name + ".bias"});
+    return load.linear({.weight = "visual.attnpool." + name + ".weight",
+                        .bias = "visual.attnpool." + name + ".bias"});
   }
   static int grid_rows(const PixelBatch& pixels) {
     const int grid = pixels.size_px / 32;

@@ -17,7 +17,8 @@ Segments Segments::uniform(int count, int length) {
 Segments Segments::of(const TokenBatch& tokens) {
   Segments s;
   s.offsets = tokens.offsets;
-  for (int i = 0; i < s.count(); ++i) s.max_length = std::max(s.max_length, s.offsets[i + 1] - s.offsets[i]);
+  for (int i = 0; i < s.count(); ++i)
+    s.max_length = std::max(s.max_length, s.offsets[i + 1] - s.offsets[i]);
   return s;
 }
 

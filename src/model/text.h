@@ -1,5 +1,6 @@
-// CLIP's causal text transformer, pooled at end of text (open_clip CLIP.encode_text). Ragged: no row is padding, which
-// is exact because under the causal mask nothing after end of text can reach it.
+// CLIP's causal text transformer, pooled at end of text (open_clip CLIP.encode_text). Ragged: no
+// row is padding, which is exact because under the causal mask nothing after end of text can reach
+// it.
 #pragma once
 
 #include "model/transformer.h"
@@ -25,7 +26,8 @@ class TextTransformer {
         ln_final_(load.norm("ln_final")),
         text_projection_(load.linear({.weight = "text_projection", .transposed = true})) {}
 
-  // Requires: each segment ends with the end-of-text id, its only one. Returns (B,E), not normalised.
+  // Requires: each segment ends with the end-of-text id, its only one. Returns (B,E), not
+  // normalised.
   Tensor run(B& b, const TokenBatch& tokens) const {
     const Segments segments = Segments::of(tokens);
     Tensor x = b.embed_tokens(tokens, token_embedding_, positional_embedding_);

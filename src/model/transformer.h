@@ -1,4 +1,5 @@
-// CLIP's pre-norm residual attention block (open_clip ResidualAttentionBlock), shared by the image and text towers.
+// CLIP's pre-norm residual attention block (open_clip ResidualAttentionBlock), shared by the image
+// and text towers.
 #pragma once
 
 #include <string>
@@ -23,8 +24,10 @@ class Resblock {
  public:
   using Tensor = typename B::Tensor;
 
-  // `pooled`: the tower's last block, of which only one row a segment is wanted. Its projections are then loaded apart.
-  Resblock(typename B::Loader& load, const std::string& scope, const TransformerConfig& config, bool pooled)
+  // `pooled`: the tower's last block, of which only one row a segment is wanted. Its projections
+  // are then loaded apart.
+  Resblock(typename B::Loader& load, const std::string& scope, const TransformerConfig& config,
+           bool pooled)
       : heads_(config.heads),
         activation_(config.activation),
         mask_(config.mask),
@@ -55,14 +58,16 @@ class Resblock {
 
   // x: (T,D) -> (T,D).
   Tensor run(B& b, Tensor x, const Segments& segments) const {
-    Tensor attended = b.self_attention(b.linear(b.layer_norm(x, ln_1_), in_proj_[0], Activation::kNone), segments,
-                                       heads_, mask_);
+    Tensor attended = b.self_attention(
+        b.linear(b.layer_norm(x, ln_1_), in_proj_[0], Activation::kNone), segments, heads_, mask_);
     return mlp(b, b.linear_add(attended, out_proj_, std::move(x)));
   }
 
-  // x: (T,D) -> (B,D): only `rows`, one a segment, each of which sees its whole segment (the class token; the end of
-  // text, last under the causal mask). Exact, and three quarters of the block's work is saved.
-  Tensor run_pooled(B& b, const Tensor& x, const Segments& segments, std::span<const std::int32_t> rows) const {
+  // x: (T,D) -> (B,D): only `rows`, one a segment, each of which sees its whole segment (the class
+  // token; the end of text, last under the causal mask). Exact, and three quarters of the block's
+  // work is saved.
+  Tensor run_pooled(B& b, const Tensor& x, const Segments& segments,
+                    std::span<const std::int32_t> rows) const {
     const Tensor normed = b.layer_norm(x, ln_1_);
     const Tensor q = b.linear(b.take_rows(normed, rows), in_proj_[0], Activation::kNone);
     const Tensor k = b.linear(normed, in_proj_[1], Activation::kNone);
@@ -94,7 +99,8 @@ class Transformer {
  public:
   using Tensor = typename B::Tensor;
 
-  Transformer(typename B::Loader& load, const std::string& scope, const TransformerConfig& config, bool pooled)
+  Transformer(typename B::Loader& load, const std::string& scope, const TransformerConfig& config,
+              bool pooled)
       : pooled_(pooled) {
     for (int i = 0; i < config.layers; ++i) {
       const std::string block = scope + "resblocks." + std::to_string(i) + ".";
@@ -103,8 +109,10 @@ class Transformer {
   }
 
   // x: (T,D) -> (B,D), the given row of each segment. Requires: constructed with pooled.
-  Tensor run_pooled(B& b, Tensor x, const Segments& segments, std::span<const std::int32_t> rows) const {
-    for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) x = blocks_[i].run(b, std::move(x), segments);
+  Tensor run_pooled(B& b, Tensor x, const Segments& segments,
+                    std::span<const std::int32_t> rows) const {
+    for (std::size_t i = 0; i + 1 < blocks_.size(); ++i)
+      x = blocks_[i].run(b, std::move(x), segments);
     return blocks_.back().run_pooled(b, x, segments, rows);
   }
 

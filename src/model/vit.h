@@ -1,4 +1,5 @@
-// CLIP's vision transformer (Radford et al. 2021; open_clip VisionTransformer): patches, class token, pre-norm blocks.
+// CLIP's vision transformer (Radford et al. 2021; open_clip VisionTransformer): patches, class
+// token, pre-norm blocks.
 #pragma once
 
 #include <optional>
@@ -14,8 +15,9 @@ struct TrainingPass {
   Rng rng;  // patch dropout
 };
 
-// For each of `count` pictures of `patches` patches: the class row and a random (1 - dropout) share of its patches, in
-// order (Li et al. 2023, FLIP; open_clip PatchDropout). Rows of the (B*(P+1)) tensor.
+// For each of `count` pictures of `patches` patches: the class row and a random (1 - dropout) share
+// of its patches, in order (Li et al. 2023, FLIP; open_clip PatchDropout). Rows of the (B*(P+1))
+// tensor.
 std::vector<std::int32_t> patch_dropout_rows(int count, int patches, double dropout, Rng& rng);
 
 template <Backend B>
@@ -44,10 +46,12 @@ class VisionTransformer {
 
   // pixels: (B,S,S,3) -> (B,E), not normalised.
   Tensor run(B& b, const PixelBatch& pixels, TrainingPass* training) const {
-    Tensor x = b.add_class_and_positions(b.patch_embed(pixels, conv1_), class_embedding_, positional_embedding_);
+    Tensor x = b.add_class_and_positions(b.patch_embed(pixels, conv1_), class_embedding_,
+                                         positional_embedding_);
     int length = config_.grid() * config_.grid() + 1;
     if (training != nullptr && config_.patch_dropout > 0) {
-      const auto kept = patch_dropout_rows(pixels.count, length - 1, config_.patch_dropout, training->rng);
+      const auto kept =
+          patch_dropout_rows(pixels.count, length - 1, config_.patch_dropout, training->rng);
       x = b.take_rows(x, kept);
       length = static_cast<int>(kept.size()) / pixels.count;
     }
@@ -63,7 +67,8 @@ class VisionTransformer {
   // Blocks, pooling and the final norm, in the order the config asks: (T,D) -> (B,D).
   Tensor pooled(B& b, Tensor x, const Segments& segments) const {
     if (pooled_early(config_)) {
-      return b.layer_norm(transformer_.run_pooled(b, std::move(x), segments, segments.first_rows()), ln_post_);
+      return b.layer_norm(transformer_.run_pooled(b, std::move(x), segments, segments.first_rows()),
+                          ln_post_);
     }
     x = transformer_.run(b, std::move(x), segments);
     if (!config_.final_ln_after_pool) x = b.layer_norm(x, ln_post_);

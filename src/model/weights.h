@@ -1,5 +1,6 @@
-// The weight table: every tensor of a model by OpenCLIP name, with shape, initialisation and weight decay.
-// One place that loading (what must be there), training (how it starts, what decays) and saving read.
+// The weight table: every tensor of a model by OpenCLIP name, with shape, initialisation and weight
+// decay. One place that loading (what must be there), training (how it starts, what decays) and
+// saving read.
 #pragma once
 
 #include <cstdint>
@@ -23,15 +24,18 @@ struct WeightSpec {
   std::vector<std::int64_t> shape;
   Init init;
   bool trainable = true;  // false: batch norm's running statistics
-  bool decays = true;     // open_clip's rule: rank >= 2 and no "bn", "ln", "bias", "logit_scale" in the name
+  bool decays =
+      true;  // open_clip's rule: rank >= 2 and no "bn", "ln", "bias", "logit_scale" in the name
 };
 
-// In checkpoint order. Initialisation follows open_clip 3.3 (init_parameters and PyTorch's layer defaults).
+// In checkpoint order. Initialisation follows open_clip 3.3 (init_parameters and PyTorch's layer
+// defaults).
 std::vector<WeightSpec> weight_table(const ModelConfig& config);
 
-// Throws kCorrupt naming the first missing tensor, wrong shape, or unknown tensor (num_batches_tracked and attn_mask
-// are ignored).
-void check_weights(const std::vector<WeightSpec>& table, const TensorMap& map, const std::string& where);
+// Throws kCorrupt naming the first missing tensor, wrong shape, or unknown tensor
+// (num_batches_tracked and attn_mask are ignored).
+void check_weights(const std::vector<WeightSpec>& table, const TensorMap& map,
+                   const std::string& where);
 
 // Fresh float32 weights; each tensor draws from its own split of `rng`, so order does not matter.
 TensorMap initial_weights(const std::vector<WeightSpec>& table, const Rng& rng);

@@ -1,0 +1,96 @@
+#include "model/config.h"
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+
+namespace tandem {
+namespace {
+
+ModelConfig parse(const std::string& text) {
+  return parse_model_config(json::parse(text, "c.json"), "c.json");
+}
+
+std::string error_of(const std::string& text, Kind kind) {
+  try {
+    parse(text);
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), kind) << e.what();
+    return e.what();
+  }
+  ADD_FAILURE() << "accepted: " << text;
+  return "";
+}
+
+const char* const kVitB32 =
+    R"({"model_cfg":{"embed_dim":512,"vision_cfg":{"image_size":224,"layers":12,"width":768,"patch_size":32},
+        "text_cfg":{"context_length":77,"vocab_size":49408,"width":512,"heads":8,"layers":12}},
+        "preprocess_cfg":{"mean":[0.5,0.4,0.3],"std":[0.2,0.2,0.1],"interpolation":"bilinear","resize_mode":"squash"}})";
+
+TEST(ModelConfigTest, ReadsOpenClipsVitB32) {
+  const ModelConfig c = parse(kVitB32);
+  EXPECT_EQ(c.embed_dim, 512);
+  EXPECT_FALSE(c.vision.is_resnet);
+  EXPECT_EQ(c.vision.heads(), 12);
+  EXPECT_EQ(c.vision.grid(), 7);
+  EXPECT_EQ(c.preprocess.size_px, 224);
+  EXPECT_EQ(c.preprocess.interpolation, Filter::kBilinear);
+  EXPECT_EQ(c.preprocess.resize_mode, ResizeMode::kSquash);
+  EXPECT_FLOAT_EQ(c.preprocess.mean[1], 0.4F);
+  EXPECT_EQ(c.activation(), Activation::kGelu);
+}
+
+TEST(ModelConfigTest, ReadsAModifiedResNetFromFourStages) {
+  const ModelConfig c = parse(R"({"embed_dim":1024,"quick_gelu":true,
+      "vision_cfg":{"image_size":224,"layers":[3,4,6,3],"width":64,"patch_size":null},
+      "text_cfg":{"context_length":77,"vocab_size":49408,"width":512,"heads":8,"layers":12}})");
+  EXPECT_TRUE(c.vision.is_resnet);
+  EXPECT_EQ(c.vision.heads(), 32);
+  EXPECT_EQ(c.vision.grid(), 7);
+  EXPECT_EQ(c.activation(), Activation::kQuickGelu);
+}
+
+TEST(ModelConfigTest, WritesWhatItReads) {
+  const ModelConfig c = parse(kVitB32);
+  const ModelConfig again = parse(json::dump(to_json(c)));
+  EXPECT_EQ(json::dump(to_json(again)), json::dump(to_json(c)));
+  EXPECT_EQ(again.preprocess.mean, c.preprocess.mean);
+}
+
+TEST(ModelConfigTest, NamesTheKeyItDoesNotSupport) {
+  const std::string message =
+      error_of(R"({"embed_dim":8,"vision_cfg":{"timm_model_name":"vit_base"},"text_cfg":{}})",
+               Kind::kUnsupported);
+  EXPECT_NE(message.find("timm_model_name"), std::string::npos) << message;
+  EXPECT_NE(message.find("c.json.vision_cfg"), std::string::npos) << message;
+}
+
+TEST(ModelConfigTest, RefusesWhatChangesTheNumbersInSilence) {
+  error_of(R"({"embed_dim":8,"vision_cfg":{"qk_norm":true},"text_cfg":{}})", Kind::kUnsupported);
+  error_of(R"({"embed_dim":8,"vision_cfg":{},"text_cfg":{"no_causal_mask":true}})",
+           Kind::kUnsupported);
+  error_of(R"({"embed_dim":8,"vision_cfg":{},"text_cfg":{"pool_type":"last"}})",
+           Kind::kUnsupported);
+  error_of(R"({"embed_dim":8,"vision_cfg":{"pool_type":"none"},"text_cfg":{}})",
+           Kind::kUnsupported);
+  error_of(R"({"embed_dim":8,"vision_cfg":{"image_size":[224,160]},"text_cfg":{}})",
+           Kind::kUnsupported);
+}
+
+TEST(ModelConfigTest, RefusesImpossibleValues) {
+  error_of(R"({"embed_dim":0,"vision_cfg":{},"text_cfg":{}})", Kind::kCorrupt);
+  error_of(R"({"embed_dim":8,"vision_cfg":{"width":100},"text_cfg":{}})", Kind::kCorrupt);
+  error_of(R"({"embed_dim":8,"vision_cfg":{"layers":[1,2]},"text_cfg":{}})", Kind::kCorrupt);
+  error_of(R"({"embed_dim":8,"vision_cfg":{"layers":-1},"text_cfg":{}})", Kind::kCorrupt);
+  error_of(
+      R"({"embed_dim":8,"vision_cfg":{"layers":[1,1,1,1],"width":64,"image_size":40},"text_cfg":{}})",
+      Kind::kCorrupt);
+  error_of(R"({"embed_dim":8,"vision_cfg":{},"text_cfg":{"width":100,"heads":3}})", Kind::kCorrupt);
+  error_of(R"({"embed_dim":8,"text_cfg":{}})", Kind::kCorrupt);
+  error_of(
+      R"({"model_cfg":{"embed_dim":8,"vision_cfg":{},"text_cfg":{}},"preprocess_cfg":{"size":100}})",
+      Kind::kCorrupt);
+}
+
+}  // namespace
+}  // namespace tandem

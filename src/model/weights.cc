@@ -1,0 +1,239 @@
+#include "model/weights.h"
+
+#include <cmath>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <map>
+#include <set>
+
+#include "core/error.h"
+
+namespace tandem {
+namespace {
+
+using Shape = std::vector<std::int64_t>;
+
+Init constant(double v) { return {Init::Kind::kConstant, v}; }
+Init normal(double std) { return {Init::Kind::kNormal, std}; }
+Init uniform(double bound) { return {Init::Kind::kUniform, bound}; }
+// PyTorch's default for Linear and Conv2d, kaiming_uniform(a=sqrt(5)): bound 1/sqrt(fan_in),
+// weights and biases alike.
+Init fan_in(double n) { return uniform(1.0 / std::sqrt(n)); }
+// xavier_uniform, MultiheadAttention's in_proj.
+Init xavier(double in, double out) { return uniform(std::sqrt(6.0 / (in + out))); }
+
+bool decays(const std::string& name, const Shape& shape) {
+  const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
+  return shape.size() >= 2 && !has("bn") && !has("ln") && !has("bias") && !has("logit_scale");
+}
+
+// Collects specs in checkpoint order.
+class Table {
+ public:
+  void add(const std::string& name, Shape shape, Init init, bool trainable = true) {
+    const bool decay = trainable && decays(name, shape);
+    specs_.push_back({name, std::move(shape), init, trainable, decay});
+  }
+  void norm(const std::string& prefix, int width) {
+    add(prefix + ".weight", {width}, constant(1));
+    add(prefix + ".bias", {width}, constant(0));
+  }
+  void batch_norm(const std::string& prefix, int channels, double weight) {
+    add(prefix + ".weight", {channels}, constant(weight));
+    add(prefix + ".bias", {channels}, constant(0));
+    add(prefix + ".running_mean", {channels}, constant(0), false);
+    add(prefix + ".running_var", {channels}, constant(1), false);
+  }
+  void conv(const std::string& name, int out, int in, int kernel) {
+    add(name, {out, in, kernel, kernel}, fan_in(static_cast<double>(in) * kernel * kernel));
+  }
+  std::vector<WeightSpec> take() { return std::move(specs_); }
+
+ private:
+  std::vector<WeightSpec> specs_;
+};
+
+// How a tower initialises its blocks: the text tower scales by depth, the image tower keeps
+// PyTorch's defaults.
+struct BlockInit {
+  Init in_proj, out_proj, c_fc, c_proj;
+};
+
+struct BlockShape {
+  int width;
+  int hidden;
+  std::optional<double> layer_scale;
+};
+
+void add_block(Table& t, const std::string& scope, const BlockShape& s, const BlockInit& init) {
+  const int d = s.width;
+  t.norm(scope + "ln_1", d);
+  t.add(scope + "attn.in_proj_weight", {3 * d, d}, init.in_proj);
+  t.add(scope + "attn.in_proj_bias", {3 * d}, constant(0));
+  t.add(scope + "attn.out_proj.weight", {d, d}, init.out_proj);
+  t.add(scope + "attn.out_proj.bias", {d}, constant(0));
+  if (s.layer_scale) t.add(scope + "ls_1.gamma", {d}, constant(*s.layer_scale));
+  t.norm(scope + "ln_2", d);
+  t.add(scope + "mlp.c_fc.weight", {s.hidden, d}, init.c_fc);
+  t.add(scope + "mlp.c_fc.bias", {s.hidden}, fan_in(d));
+  t.add(scope + "mlp.c_proj.weight", {d, s.hidden}, init.c_proj);
+  t.add(scope + "mlp.c_proj.bias", {d}, fan_in(s.hidden));
+  if (s.layer_scale) t.add(scope + "ls_2.gamma", {d}, constant(*s.layer_scale));
+}
+
+void add_vit(Table& t, const ModelConfig& config) {
+  const VisionConfig& v = config.vision;
+  const double scale = 1.0 / std::sqrt(v.width);
+  t.add("visual.class_embedding", {v.width}, normal(scale));
+  t.add("visual.positional_embedding", {v.grid() * v.grid() + 1, v.width}, normal(scale));
+  t.add("visual.proj", {v.width, config.embed_dim}, normal(scale));
+  t.conv("visual.conv1.weight", v.width, 3, v.patch_px);
+  if (!v.no_ln_pre) t.norm("visual.ln_pre", v.width);
+  const int hidden = static_cast<int>(v.width * v.mlp_ratio);
+  const BlockInit init{xavier(v.width, 3.0 * v.width), fan_in(v.width), fan_in(v.width),
+                       fan_in(hidden)};
+  for (int i = 0; i < v.layers; ++i) {
+    add_block(t, fmt::format("visual.transformer.resblocks.{}.", i),
+              {v.width, hidden, v.layer_scale}, init);
+  }
+  t.norm("visual.ln_post", v.width);
+}
+
+// bn3 starts at zero, so that every bottleneck begins as the identity (open_clip
+// ModifiedResNet.init_parameters).
+void add_bottleneck(Table& t, const std::string& scope, int in, int planes, bool downsample) {
+  t.conv(scope + "conv1.weight", planes, in, 1);
+  t.batch_norm(scope + "bn1", planes, 1);
+  t.conv(scope + "conv2.weight", planes, planes, 3);
+  t.batch_norm(scope + "bn2", planes, 1);
+  t.conv(scope + "conv3.weight", planes * 4, planes, 1);
+  t.batch_norm(scope + "bn3", planes * 4, 0);
+  if (!downsample) return;
+  t.conv(scope + "downsample.0.weight", planes * 4, in, 1);
+  t.batch_norm(scope + "downsample.1", planes * 4, 1);
+}
+
+void add_resnet(Table& t, const ModelConfig& config) {
+  const VisionConfig& v = config.vision;
+  const int half = v.width / 2;
+  t.conv("visual.conv1.weight", half, 3, 3);
+  t.batch_norm("visual.bn1", half, 1);
+  t.conv("visual.conv2.weight", half, half, 3);
+  t.batch_norm("visual.bn2", half, 1);
+  t.conv("visual.conv3.weight", v.width, half, 3);
+  t.batch_norm("visual.bn3", v.width, 1);
+  int in = v.width;
+  for (int stage = 0; stage < 4; ++stage) {
+    const int planes = v.width << stage;
+    for (int i = 0; i < v.stages[stage]; ++i) {
+      add_bottleneck(t, fmt::format("visual.layer{}.{}.", stage + 1, i), in, planes, i == 0);
+      in = planes * 4;
+    }
+  }
+  const std::string pool = "visual.attnpool.";
+  const double std = 1.0 / std::sqrt(in);
+  t.add(pool + "positional_embedding", {v.grid() * v.grid() + 1, in}, normal(std));
+  for (const char* name : {"k_proj", "q_proj", "v_proj"}) {
+    t.add(pool + name + ".weight", {in, in}, normal(std));
+    t.add(pool + name + ".bias", {in}, fan_in(in));
+  }
+  t.add(pool + "c_proj.weight", {config.embed_dim, in}, normal(std));
+  t.add(pool + "c_proj.bias", {config.embed_dim}, fan_in(in));
+}
+
+void add_text(Table& t, const ModelConfig& config) {
+  const TextConfig& x = config.text;
+  const int hidden = static_cast<int>(x.width * x.mlp_ratio);
+  const double width_std = 1.0 / std::sqrt(x.width);
+  const double proj_std = width_std / std::sqrt(2.0 * x.layers);
+  const BlockInit init{normal(width_std), normal(proj_std), normal(1.0 / std::sqrt(2.0 * x.width)),
+                       normal(proj_std)};
+  for (int i = 0; i < x.layers; ++i) {
+    add_block(t, fmt::format("transformer.resblocks.{}.", i), {x.width, hidden, x.layer_scale},
+              init);
+  }
+  t.add("token_embedding.weight", {x.vocab_size, x.width}, normal(0.02));
+  t.norm("ln_final", x.width);
+}
+
+std::uint64_t name_stream(const std::string& name) {
+  std::uint64_t h = 0xcbf29ce484222325U;  // FNV-1a
+  for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  return h;
+}
+
+}  // namespace
+
+std::vector<WeightSpec> weight_table(const ModelConfig& config) {
+  Table t;
+  t.add("positional_embedding", {config.text.context_length, config.text.width}, normal(0.01));
+  t.add("text_projection", {config.text.width, config.embed_dim},
+        normal(1.0 / std::sqrt(config.text.width)));
+  t.add("logit_scale", {}, constant(config.init_logit_scale));
+  if (config.vision.is_resnet) {
+    add_resnet(t, config);
+  } else {
+    add_vit(t, config);
+  }
+  add_text(t, config);
+  return t.take();
+}
+
+void check_weights(const std::vector<WeightSpec>& table, const TensorMap& map,
+                   const std::string& where) {
+  std::set<std::string, std::less<>> known;
+  for (const WeightSpec& spec : table) {
+    known.insert(spec.name);
+    const auto it = map.tensors.find(spec.name);
+    if (it == map.tensors.end()) {
+      throw Error(
+          Kind::kCorrupt,
+          fmt::format("{}: tensor \"{}\" is missing. The file does not fit its configuration.",
+                      where, spec.name));
+    }
+    if (it->second.shape == spec.shape) continue;
+    const bool scalar_as_vector = spec.shape.empty() && it->second.shape == Shape{1};
+    if (scalar_as_vector) continue;
+    throw Error(
+        Kind::kCorrupt,
+        fmt::format("{}: tensor \"{}\" has shape [{}]. Expected [{}] from its configuration.",
+                    where, spec.name, fmt::join(it->second.shape, ","),
+                    fmt::join(spec.shape, ",")));
+  }
+  for (const auto& [name, view] : map.tensors) {
+    if (known.contains(name) || name == "attn_mask" || name.ends_with("num_batches_tracked"))
+      continue;
+    throw Error(
+        Kind::kCorrupt,
+        fmt::format(
+            "{}: tensor \"{}\" is not part of this model. Another configuration was expected.",
+            where, name));
+  }
+}
+
+TensorMap initial_weights(const std::vector<WeightSpec>& table, const Rng& rng) {
+  TensorMap map;
+  for (const WeightSpec& spec : table) {
+    Rng own = rng.split(name_stream(spec.name));
+    std::int64_t count = 1;
+    for (const std::int64_t n : spec.shape) count *= n;
+    std::vector<float> values(static_cast<std::size_t>(count));
+    for (float& value : values) {
+      switch (spec.init.kind) {
+        case Init::Kind::kConstant:
+          value = static_cast<float>(spec.init.value);
+          break;
+        case Init::Kind::kNormal:
+          value = static_cast<float>(spec.init.value * own.normal());
+          break;
+        case Init::Kind::kUniform:
+          value = static_cast<float>(own.uniform(-spec.init.value, spec.init.value));
+          break;
+      }
+    }
+    map.add_float(spec.name, spec.shape, std::move(values));
+  }
+  return map;
+}
+
+}  // namespace tandem
