@@ -1,4 +1,5 @@
-// Reads little-endian fields from hostile bytes. Every read is checked and throws kCorrupt naming the field.
+// Reads little-endian fields from hostile bytes. Every read is checked and throws kCorrupt naming
+// the field.
 #pragma once
 
 #include <cstddef>

@@ -12,8 +12,8 @@
 namespace tandem {
 
 struct ProgressOptions {
-  std::string unit = "items";            // "img", "texts"
-  std::optional<std::uint64_t> total;    // unknown: no ETA
+  std::string unit = "items";                  // "img", "texts"
+  std::optional<std::uint64_t> total;          // unknown: no ETA
   std::chrono::milliseconds interval{10'000};  // 100 ms on a terminal
   std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
 };
@@ -36,7 +36,7 @@ class Progress {
   bool finished_ = false;
 };
 
-std::string with_thousands(std::uint64_t n);         // 12800 -> "12,800"
-std::string duration_text(std::chrono::seconds s);   // 91 -> "1m31s"
+std::string with_thousands(std::uint64_t n);        // 12800 -> "12,800"
+std::string duration_text(std::chrono::seconds s);  // 91 -> "1m31s"
 
 }  // namespace tandem

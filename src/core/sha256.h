@@ -1,4 +1,5 @@
-// SHA-256 (FIPS 180-4), streaming. For content identity and checksums.
+// SHA-256 (FIPS 180-4) for content identity and checksums. Uses the SHA instructions where the
+// processor has them.
 #pragma once
 
 #include <array>

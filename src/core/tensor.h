@@ -1,4 +1,5 @@
-// Dtypes and borrowed views of tensors that live elsewhere (a mapped file, a vector). No arithmetic here.
+// Dtypes and borrowed views of tensors that live elsewhere (a mapped file, a vector). No arithmetic
+// here.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,8 @@ enum class DType { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool };
 std::size_t dtype_bytes(DType dtype);
 std::string_view dtype_name(DType dtype);  // safetensors' names: "F32", "BF16", …
 
-// A contiguous, row-major tensor owned by someone else. Bytes may be unaligned: read with memcpy or to_float().
+// A contiguous, row-major tensor owned by someone else. Bytes may be unaligned: read with memcpy or
+// to_float().
 struct TensorView {
   DType dtype = DType::kF32;
   std::vector<std::int64_t> shape;

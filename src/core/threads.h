@@ -7,16 +7,24 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <string_view>
 
 namespace tandem {
 
-// Calls body(i) for i in [0,n) on up to `threads` threads (this one included), in no particular order. The first
-// exception stops the rest and is rethrown here. threads = 0 means one per core available to the process.
+// Calls body(i) for i in [0,n) on up to `threads` threads (this one included), in no particular
+// order. The first exception stops the rest and is rethrown here. threads = 0 means one per core
+// available to the process.
 void parallel_for(std::size_t n, std::size_t threads, const std::function<void(std::size_t)>& body);
 
-std::size_t available_threads();  // cores this process may run on (affinity and cgroup quota), at least 1
+std::size_t
+available_threads();  // cores this process may run on (affinity and cgroup quota), at least 1
 
-// A bounded queue between threads. close() wakes everyone: push returns false, pop drains then returns nothing.
+// Threads that a cgroup's "quota period" (microseconds; cpu.max) allows, rounded up; nothing when
+// unlimited.
+std::optional<std::size_t> threads_of_quota(std::string_view quota_and_period);
+
+// A bounded queue between threads. close() wakes everyone: push returns false, pop drains then
+// returns nothing.
 template <typename T>
 class BoundedQueue {
  public:
