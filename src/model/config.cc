@@ -12,8 +12,14 @@ namespace {
 
 using json::Reader;
 
+// "c.json: embed_dim", "c.json: vision_cfg.width".
+std::string path_of(const Reader& r, std::string_view key) {
+  const bool nested = r.where().find(": ") != std::string::npos;
+  return fmt::format("{}{}{}", r.where(), nested ? "." : ": ", key);
+}
+
 [[noreturn]] void corrupt(const Reader& r, std::string_view key, const std::string& problem) {
-  throw Error(Kind::kCorrupt, fmt::format("{}.{}: {}", r.where(), key, problem));
+  throw Error(Kind::kCorrupt, fmt::format("{}: {}", path_of(r, key), problem));
 }
 
 int bounded(const Reader& r, std::string_view key, std::int64_t fallback, std::int64_t low,
@@ -78,8 +84,8 @@ int square_size(const Reader& r, std::string_view key, int fallback) {
   const bool square =
       list.size() == 2 && list[0].is_int64() && list[1].is_int64() && list[0] == list[1];
   if (!square)
-    throw Error(Kind::kUnsupported, fmt::format("{}.{}: {} is not square. Expected one size.",
-                                                r.where(), key, json::dump(*v)));
+    throw Error(Kind::kUnsupported, fmt::format("{}: {} is not square. Expected one size.",
+                                                path_of(r, key), json::dump(*v)));
   const auto size = list[0].get_int64();
   if (size < 1 || size > 4096) corrupt(r, key, fmt::format("is {}. Expected 1 to 4096.", size));
   return static_cast<int>(size);

@@ -62,7 +62,7 @@ TEST(ModelConfigTest, NamesTheKeyItDoesNotSupport) {
       error_of(R"({"embed_dim":8,"vision_cfg":{"timm_model_name":"vit_base"},"text_cfg":{}})",
                Kind::kUnsupported);
   EXPECT_NE(message.find("timm_model_name"), std::string::npos) << message;
-  EXPECT_NE(message.find("c.json.vision_cfg"), std::string::npos) << message;
+  EXPECT_NE(message.find("c.json: vision_cfg"), std::string::npos) << message;
 }
 
 TEST(ModelConfigTest, RefusesWhatChangesTheNumbersInSilence) {
