@@ -41,8 +41,10 @@ enum class Filter { kBilinear, kBicubic };
 struct Box { double left, top, right, bottom; };
 
 // Pillow's Image.resize((width,height), filter, box, reducing_gap=None): antialiased, two passes of fixed-point
-// arithmetic (22 - 8 bits), equal byte for byte to Pillow 9..12 for RGB and RGBA (RGBA premultiplied first, as
-// Pillow does). Source: Pillow src/libImaging/Resample.c.
+// arithmetic (22 - 8 bits), equal byte for byte to Pillow 9..12.2 for RGB and RGBA (RGBA premultiplied first, as
+// Pillow does). Pillow 13 takes the vertical pass first where the height shrinks by more than twice what the width
+// does, in pixels: some bytes differ by one there. Throws kInput if a side is below 1 or the box is empty or outside.
+// Source: Pillow src/libImaging/Resample.c.
 Image resize(const Image& image, int width, int height, Filter filter);
 Image resize(const Image& image, int width, int height, Filter filter, const Box& box);
 
