@@ -1,5 +1,5 @@
-// Records in: pictures with captions, from folders and WebDataset shards. Readers stream; a bad record is counted with
-// its reason, never fatal.
+// Records in: pictures with captions, from folders and WebDataset shards. Readers stream; a bad
+// record is counted with its reason, never fatal.
 #pragma once
 
 #include <cstddef>
@@ -16,11 +16,12 @@
 namespace tandem {
 
 struct Record {
-  std::string key;                     // WebDataset key or the file's path as given
-  std::vector<std::byte> image;        // encoded bytes
-  std::vector<std::string> captions;   // may be empty (folders of pictures)
-  std::int64_t group = -1;             // records of equal group are positives of each other; -1: only itself
-  std::string phrase;                  // the group's text, when the source states one
+  std::string key;                    // WebDataset key or the file's path as given
+  std::vector<std::byte> image;       // encoded bytes
+  std::vector<std::string> captions;  // may be empty (folders of pictures)
+  std::int64_t group = -1;  // records of equal group are positives of each other; -1: only itself
+  std::string phrase;       // the group's text, when the source states one
+  bool mono = false;                   // a drawing of one colour with alpha: may be recoloured ("mono" in its JSON)
 };
 
 // Why records were left out: reason -> count, plus the first few examples of each.
@@ -30,7 +31,10 @@ class SkipLog {
   std::uint64_t total() const;
   // "skipped 12 of 50,000 (9 unreadable, 3 too small)"; empty when nothing was skipped.
   std::string summary(std::uint64_t seen) const;
-  struct Entry { std::uint64_t count = 0; std::vector<std::string> examples; };
+  struct Entry {
+    std::uint64_t count = 0;
+    std::vector<std::string> examples;
+  };
   const std::map<std::string, Entry, std::less<>>& reasons() const { return reasons_; }
 
  private:
