@@ -4,14 +4,16 @@
 #include <filesystem>
 #include <span>
 
-#include "core/files.h"
 #include "tandem/matrix.h"
+
+#include "core/files.h"
 
 namespace tandem {
 
 enum class NpyDType { kF16, kF32 };
 
-// Streams rows to an AtomicFile; the row count in the header is set by finish(), which also commits.
+// Streams rows to an AtomicFile; the row count in the header is set by finish(), which also
+// commits.
 class NpyWriter {
  public:
   NpyWriter(const std::filesystem::path& path, std::size_t cols, NpyDType dtype);
@@ -26,6 +28,11 @@ class NpyWriter {
   NpyDType dtype_;
 };
 
-Matrix read_npy(const std::filesystem::path& path);  // throws kNotFound, kCorrupt, kUnsupported (other dtypes, orders)
+// Also reads versions 2 and 3, whose headers may be longer.
+Matrix read_npy(const std::filesystem::path&
+                    path);  // throws kNotFound, kCorrupt, kUnsupported (other dtypes, orders)
+
+// The same over bytes (fuzzing, tests). `name` is used in messages.
+Matrix parse_npy(std::span<const std::byte> bytes, const std::string& name);
 
 }  // namespace tandem
