@@ -40,8 +40,8 @@ class Model {
   Matrix embed_texts(const std::vector<std::string>& texts) const;
 
   const std::string& name() const;
-  // Identifies the space: vectors of equal fingerprint are comparable.
-  const std::string& fingerprint() const;
+  // Identifies the space: vectors of equal fingerprint are comparable. Reads every weight.
+  std::string fingerprint() const;
   int width() const;           // E
   double logit_scale() const;  // cosine similarity times this is the logit it was trained on
   Precision precision() const;

@@ -1,0 +1,28 @@
+// The plainest rival: pictures as colour histograms, words as the mean histogram of pictures known
+// to show them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "tandem/matrix.h"
+
+#include "preprocess/image.h"
+
+namespace tandem {
+
+// 4 x 4 x 4 bins of red, green and blue.
+inline constexpr std::size_t kHistogramWidth = 64;
+
+// Square roots of the shares of pixels in each bin: a unit vector, so that the dot product of two
+// is their Bhattacharyya coefficient. Requires: an RGB picture with at least one pixel; out.size()
+// == kHistogramWidth.
+void colour_histogram(const Image& image, std::span<float> out);
+
+// (groups,64): mean of the histograms of each group 0..groups-1, as unit rows; zero rows for groups
+// without pictures.
+Matrix mean_histograms(const Matrix& histograms, std::span<const std::size_t> group_of,
+                       std::size_t groups);
+
+}  // namespace tandem
