@@ -11,8 +11,85 @@
 namespace tandem {
 namespace {
 
-std::string_view text_of(Bytes bytes, std::size_t limit) {
-  return {reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), limit)};
+struct Format {
+  std::size_t at;  // where the signature stands
+  std::string_view signature;
+  Decoded (*decode)(const DecodeJob&);
+};
+
+using namespace std::string_view_literals;
+
+constexpr Format kFormats[] = {
+    {0, "\xFF\xD8\xFF"sv, decode_jpeg}, {0, "\x89PNG\r\n\x1A\n"sv, decode_png},
+    {8, "WEBP"sv, decode_webp},         {0, "GIF87a"sv, decode_gif},
+    {0, "GIF89a"sv, decode_gif},
+};
+
+// Formats that are known but not read.
+struct Foreign {
+  std::size_t at;
+  std::string_view signature;
+  const char* what;
+};
+
+constexpr Foreign kForeign[] = {
+    {4, "ftypavif"sv, "AVIF picture"},
+    {4, "ftypavis"sv, "AVIF picture"},
+    {4, "ftyphei"sv, "HEIC picture"},
+    {4, "ftyphev"sv, "HEIC picture"},
+    {4, "ftypmif1"sv, "HEIF picture"},
+    {4, "ftypmsf1"sv, "HEIF picture"},
+    {0, "II*\0"sv, "TIFF picture"},
+    {0, "MM\0*"sv, "TIFF picture"},
+    {0, "II+\0"sv, "BigTIFF picture"},
+    {0, "BM"sv, "BMP picture"},
+    {0, "\xFF\x0A"sv, "JPEG XL picture"},
+    {4, "JXL "sv, "JPEG XL picture"},
+    {4, "jP  \r\n"sv, "JPEG 2000 picture"},
+    {0, "8BPS"sv, "Photoshop picture"},
+    {0, "\0\0\1\0"sv, "icon file"},
+    {0, "%PDF"sv, "PDF document"},
+    {4, "ftyp"sv, "video or other MP4-like file"},
+};
+
+bool has_at(Bytes bytes, std::size_t at, std::string_view text) {
+  return bytes.size() >= at + text.size() &&
+         std::memcmp(bytes.data() + at, text.data(), text.size()) == 0;
+}
+
+// The first bytes as lower-case text, for formats that are text.
+std::string head_of(Bytes bytes) {
+  std::string head(reinterpret_cast<const char*>(bytes.data()),
+                   std::min<std::size_t>(bytes.size(), 512));
+  for (char& c : head) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return head;
+}
+
+[[noreturn]] void refuse_format(const DecodeJob& job) {
+  if (job.bytes.empty()) {
+    throw Error(Kind::kCorrupt,
+                job.name + ": empty file. Expected a JPEG, PNG, WebP or GIF picture.");
+  }
+  const char* what = nullptr;
+  for (const Foreign& foreign : kForeign) {
+    if (what == nullptr && has_at(job.bytes, foreign.at, foreign.signature)) what = foreign.what;
+  }
+  const std::string head = head_of(job.bytes);
+  if (what == nullptr && head.find("<svg") != std::string::npos) what = "SVG drawing";
+  const bool html =
+      head.find("<!doctype html") != std::string::npos || head.find("<html") != std::string::npos;
+  if (html) {
+    throw Error(Kind::kUnsupported, job.name +
+                                        ": HTML page. Expected a JPEG, PNG, WebP or GIF picture. "
+                                        "Perhaps a download went wrong.");
+  }
+  if (what == nullptr) {
+    throw Error(Kind::kUnsupported,
+                job.name + ": not a picture of a known format. Expected JPEG, PNG, WebP or GIF.");
+  }
+  throw Error(Kind::kUnsupported, job.name + ": " + what +
+                                      ". Expected JPEG, PNG, WebP or GIF. Convert it, e.g. with "
+                                      "\"magick INPUT OUTPUT.png\".");
 }
 
 Image with_alpha(const Image& in) {
@@ -80,8 +157,12 @@ void throw_damaged(const DecodeJob& job, const char* format, const std::string& 
 Image decode_image(std::span<const std::byte> bytes, const std::string& name,
                    const DecodeOptions& options) {
   const DecodeJob job{bytes, name, options};
-  Decoded decoded = decode_png(job);
-  Image image = std::move(decoded.image);
+  const auto* format = std::find_if(std::begin(kFormats), std::end(kFormats), [&](const Format& f) {
+    return has_at(bytes, f.at, f.signature);
+  });
+  if (format == std::end(kFormats)) refuse_format(job);
+  Decoded decoded = format->decode(job);
+  Image image = oriented(std::move(decoded.image), decoded.orientation);
   if (image.channels == 4 && options.alpha != Alpha::kKeep) {
     image = without_alpha(std::move(image), options.alpha);
   } else if (image.channels == 3 && options.alpha == Alpha::kKeep) {

@@ -31,7 +31,9 @@ struct DecodeOptions {
 };
 
 // Decodes JPEG, PNG, WebP or GIF (first frame), told apart by their first bytes, not by file name. Grey, palette,
-// 16-bit, CMYK/YCCK become RGB exactly as Pillow's convert("RGB") would. The size is checked before allocation.
+// 16-bit, CMYK/YCCK become RGB exactly as Pillow's convert("RGB") would; only 16-bit grey keeps its high byte where Pillow
+// clips it to white, unless alpha is kDrop. The size is checked before allocation; damage that a library would only warn
+// of (a file cut short, bad codes) is an error.
 // `name` appears in messages. Throws kCorrupt (truncated, broken), kInput (too large), kUnsupported (other formats,
 // naming the format where it is known).
 Image decode_image(std::span<const std::byte> bytes, const std::string& name, const DecodeOptions& options = {});
