@@ -89,13 +89,6 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
-void sync_folder(const std::filesystem::path& folder) {
-  const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0) throw_errno("cannot open", folder.string());
-  // EINVAL: some file systems do not sync folders; nothing more can be done there.
-  if (::fsync(fd.get()) != 0 && errno != EINVAL) throw_errno("cannot write", folder.string());
-}
-
 }  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path.string()) {
@@ -212,6 +205,13 @@ void AtomicFile::commit() {
     throw_errno("cannot replace", path_.string());
   ::close(std::exchange(fd_, -1));
   sync_folder(folder_of(path_));
+}
+
+void sync_folder(const std::filesystem::path& folder) {
+  const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) throw_errno("cannot open", folder.string());
+  // EINVAL: some file systems do not sync folders; nothing more can be done there.
+  if (::fsync(fd.get()) != 0 && errno != EINVAL) throw_errno("cannot write", folder.string());
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view text) {

@@ -69,6 +69,9 @@ class AtomicFile {
   int fd_ = -1;
 };
 
+// Makes the names in a folder durable: new, renamed and removed files. Throws kNotFound, kIo.
+void sync_folder(const std::filesystem::path& folder);
+
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace tandem

@@ -1,5 +1,6 @@
-// A collection: NAME.tandem/items.sqlite (WAL; the truth) with one row a picture and its vector, searched exactly.
-// Acknowledged means committed. One writer at a time (an advisory lock); readers may run beside it.
+// A collection: NAME.tandem/items.sqlite (WAL; the truth) with one row a picture and its vector,
+// searched exactly. Acknowledged means committed. One writer at a time (an advisory lock); readers
+// may run beside it.
 #pragma once
 
 #include <cstdint>
@@ -25,47 +26,66 @@ struct Item {
   int width = 0;
   int height = 0;
   std::string caption;
-  std::string metadata_json = "{}";
+  std::string metadata_json = "{}";  // column `metadata`
 };
 
-struct Hit { std::int64_t id = 0; float score = 0; std::string uri; std::string caption; };
+struct Hit {
+  std::int64_t id = 0;
+  float score = 0;
+  std::string uri;
+  std::string caption;
+};
 
 struct SearchOptions {
   std::size_t top_k = 10;
-  std::string where;  // SQL condition over the items' columns; empty: all. Run on a read-only connection with an authorizer.
+  // SQL condition over items' columns id, uri, sha256, size_bytes, mtime_ns, width, height,
+  // caption, metadata (JSON: metadata->>'$.tag' = 'x'); empty: all. It can only read that table and
+  // call harmless functions.
+  std::string where;
+  int where_timeout_ms = 5'000;  // a condition that takes longer is refused with kInput
+  std::size_t threads = 0;       // for large collections; 0: one per available core
 };
 
 enum class OpenMode { kRead, kWrite };
 
+// Safe to share between threads. search() sees what is committed when it begins, also by other
+// processes; vectors are kept in memory once (2 bytes a value) and read again after a commit.
 class Collection {
  public:
-  // kWrite creates it when missing. `fingerprint` identifies the model (weights + preprocessing); a collection made with
-  // another is refused with kInput saying both ("made with mini 3f2a…, asked with vit-b-32 …"). Empty: not checked.
-  // Throws kNotFound, kCorrupt (not a collection, damaged), kIo (locked by another writer, read-only medium).
-  static Collection open(const std::filesystem::path& dir, OpenMode mode, const std::string& model_name,
-                         const std::string& fingerprint, int width);
+  // kWrite creates it when missing. `fingerprint` identifies the model (weights + preprocessing); a
+  // collection made with another is refused with kInput saying both ("made with mini 3f2a…, asked
+  // with vit-b-32 …"). Empty: not checked. Throws kNotFound, kCorrupt (not a collection, damaged),
+  // kIo (locked by another writer, read-only medium).
+  static Collection open(const std::filesystem::path& dir, OpenMode mode,
+                         const std::string& model_name, const std::string& fingerprint, int width);
   ~Collection();
   Collection(Collection&&) noexcept;
   Collection& operator=(Collection&&) = delete;
 
-  // What is known of `uri`; size and mtime equal to the file's mean its content need not be read again.
+  // What is known of `uri`; size and mtime equal to the file's mean its content need not be read
+  // again.
   std::optional<Item> find_uri(const std::string& uri) const;
   // A row with the same content, so that its vector can be reused (renames, copies).
   std::optional<Item> find_content(const std::string& sha256) const;
 
-  // Inserts or replaces by uri, all of them in one transaction; vectors: (N,width) unit rows. Throws kInput for NaN rows.
+  // Inserts or replaces by uri, all of them in one transaction that is on disk when this returns;
+  // Item::id is ignored. vectors: (N,width) unit rows. Throws kInput for rows with NaN or infinity.
   void upsert(std::span<const Item> items, const Matrix& vectors);
   // Gives `uri` the vector of existing content (rename or copy) without embedding again.
   void upsert_same_content(const Item& item, std::int64_t same_as_id);
-  // Removes the rows whose uri is not in `keep` and lies below one of `roots`. Returns how many.
-  std::size_t remove_missing(const std::vector<std::string>& roots, const std::vector<std::string>& keep);
+  // Removes the rows whose uri is not in `keep` and is one of `roots` or lies below it. Returns how
+  // many.
+  std::size_t remove_missing(const std::vector<std::string>& roots,
+                             const std::vector<std::string>& keep);
 
   std::size_t size() const;
   std::string model_name() const;
   std::string fingerprint() const;
   int width() const;
 
-  // Best first; equal scores by id. Fewer than top_k only when fewer rows match. query: (width) unit row.
+  // Best first; equal scores by id. Fewer than top_k only when fewer rows match. query: (width)
+  // unit row. Throws kInput (width, NaN, a bad condition), kCorrupt (a stored vector's checksum is
+  // wrong).
   std::vector<Hit> search(std::span<const float> query, const SearchOptions& options) const;
 
  private:

@@ -1,0 +1,43 @@
+// Scores of one query against many stored rows, and the best of them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace tandem {
+
+// scores[i] = dot(query, row i), in float32, with the widest vector instructions that this
+// processor has. query: (D), rows: (N,D) of IEEE half bits, scores: (N).
+void dot_rows(std::span<const float> query, std::span<const std::uint16_t> rows,
+              std::span<float> scores);
+
+struct Scored {
+  std::int64_t id = 0;
+  float score = 0;
+};
+
+// Higher scores first, equal ones by id. NaN counts as the lowest score.
+bool ranks_before(const Scored& a, const Scored& b);
+
+// Keeps the best `k` of what it is offered. O(log k) an offer, most of them O(1).
+class TopK {
+ public:
+  explicit TopK(std::size_t k) : k_(k) {}
+  void offer(Scored candidate);
+  void merge(const TopK& other);
+  std::vector<Scored> sorted() const;  // best first
+
+ private:
+  std::size_t k_;
+  std::vector<Scored> heap_;  // the worst of the kept ones in front
+};
+
+// The best `k` rows. ids: (N), ascending; rows: (N,D). `threads` as in parallel_for; small inputs
+// use one.
+std::vector<Scored> best_rows(std::span<const float> query, std::span<const std::int64_t> ids,
+                              std::span<const std::uint16_t> rows, std::size_t k,
+                              std::size_t threads);
+
+}  // namespace tandem

@@ -1,0 +1,34 @@
+// The tables of items.sqlite, version 1:
+//   meta(key, value)      model_name, fingerprint, width
+//   items(id, uri, sha256, size_bytes, mtime_ns, width, height, caption, metadata)
+//   vectors(id -> items, vector, checksum)     vector := width IEEE halves, little-endian
+// PRAGMA application_id is "TNDM", user_version the schema's version.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "index/sqlite.h"
+
+namespace tandem {
+
+struct CollectionMeta {
+  std::string model_name;
+  std::string fingerprint;
+  int width = 0;
+};
+
+bool is_blank(Database& database);  // a database without anything in it: just made, or killed while
+                                    // being made
+
+void create_schema(Database& database, const CollectionMeta& meta);
+
+// Throws kCorrupt if this is not a collection (foreign tables, no meta, triggers or views),
+// kUnsupported if a newer Tandem made it.
+CollectionMeta read_schema(Database& database);
+
+// Covers a stored vector and the row it belongs to: a flipped bit is noticed, never searched.
+std::int64_t vector_checksum(std::int64_t id, std::span<const std::byte> vector);
+
+}  // namespace tandem
