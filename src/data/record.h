@@ -21,7 +21,7 @@ struct Record {
   std::vector<std::string> captions;  // may be empty (folders of pictures)
   std::int64_t group = -1;  // records of equal group are positives of each other; -1: only itself
   std::string phrase;       // the group's text, when the source states one
-  bool mono = false;                   // a drawing of one colour with alpha: may be recoloured ("mono" in its JSON)
+  bool mono = false;  // a drawing of one colour with alpha: may be recoloured ("mono" in its JSON)
 };
 
 // Why records were left out: reason -> count, plus the first few examples of each.

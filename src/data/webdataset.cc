@@ -141,6 +141,7 @@ void add_json(Record& record, std::string_view text) {
   }
   record.group = fields.integer("concept", -1);
   record.phrase = fields.text("phrase", "");
+  record.mono = fields.boolean("mono", false);
 }
 
 // "a{0..2}b{x,y}" -> every combination, from the left.

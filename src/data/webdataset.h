@@ -1,7 +1,7 @@
 // WebDataset shards: ustar/pax/GNU tar files whose members KEY.EXT with equal KEY, adjacent, form
 // one sample.
 //   KEY.{png,jpg,jpeg,webp,gif}  picture        KEY.txt  one caption (UTF-8)
-//   KEY.json  {"captions":[…]|"caption":…, "phrase":…, "concept":int, …}
+//   KEY.json  {"captions":[…]|"caption":…, "phrase":…, "concept":int, "mono":bool, …}
 // Member names never become paths; "pipe:" is not a thing here. A truncated shard yields every
 // complete sample and one counted error.
 #pragma once

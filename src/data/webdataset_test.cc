@@ -95,7 +95,7 @@ TEST(WebDataset, BadJsonOrTextCostsOnlyItsSample) {
   const std::string tar = member("a.jpg", "x") + member("a.json", "{") + member("b.jpg", "x") +
                           member("b.txt", "\xff") + member("c.jpg", "x") +
                           member("c.json", R"({"captions":[1]})") + member("d.jpg", "x") +
-                          member("d.json", R"({"caption":"fine"})") + kEndMarker;
+                          member("d.json", R"({"caption":"fine","mono":true})") + kEndMarker;
   const ShardIndex index = index_shard(bytes_of(tar), "t");
   ASSERT_EQ(index.samples.size(), 4U);
   for (int i = 0; i < 3; ++i) {
@@ -106,7 +106,9 @@ TEST(WebDataset, BadJsonOrTextCostsOnlyItsSample) {
       EXPECT_EQ(e.kind(), Kind::kCorrupt);
     }
   }
-  EXPECT_EQ(read_sample(bytes_of(tar), index.samples[3]).captions.at(0), "fine");
+  const Record fine = read_sample(bytes_of(tar), index.samples[3]);
+  EXPECT_EQ(fine.captions.at(0), "fine");
+  EXPECT_TRUE(fine.mono);
 }
 
 TEST(WebDataset, CountsSamplesWithoutPictureAndDoubledMembers) {
