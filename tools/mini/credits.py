@@ -17,8 +17,6 @@ The `mini` model was trained on {samples:,} pictures of {concepts:,} concepts fr
 authors' work under its own licence. `tools/mini` reproduces the data. Names of companies and products, where any are left,
 are their owners' marks and no endorsement.
 
-Pictures that a neutral look found to be copies were counted for the set that came first.
-
 ## Trained on
 
 | set | authors | licence | pictures |
