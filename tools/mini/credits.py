@@ -78,8 +78,12 @@ def _row(name, collections, count) -> str:
                 f"dedication | {count} |\n")
     info = collections[name]
     author, licence = info["author"], info["license"]
-    return (f"| {info['name']} (`{name}`) | [{author['name']}]({author.get('url', '')}) | "
-            f"[{licence['spdx']}]({licence.get('url', '')}) | {count} |\n")
+    return (f"| {info['name']} (`{name}`) | {_link(author['name'], author.get('url'))} | "
+            f"{_link(licence['spdx'], licence.get('url'))} | {count} |\n")
+
+
+def _link(text, url) -> str:
+    return f"[{text}]({url})" if url else text
 
 
 if __name__ == "__main__":
