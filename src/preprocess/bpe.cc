@@ -150,7 +150,7 @@ class ClipTokenizer final : public Tokenizer {
       }
       bytes.clear();
       for (const char32_t c : word.text) append_utf8(bytes, c);
-      append_word(bytes, ids);
+      append_word(bytes, limit, ids);
     }
     ids.push_back(end);
     if (ids.size() > limit) {
@@ -165,13 +165,16 @@ class ClipTokenizer final : public Tokenizer {
 
  private:
   void read_merges(std::string_view text, std::size_t wanted);
-  void append_word(std::string_view bytes, std::vector<std::int32_t>& ids) const;
+  void append_word(std::string_view bytes, std::size_t limit, std::vector<std::int32_t>& ids) const;
+  bool append_beginning(std::span<const std::int32_t> symbols, std::size_t limit,
+                        std::vector<std::int32_t>& ids) const;
   void merge_short(std::span<const std::int32_t> symbols, std::vector<std::int32_t>& ids) const;
-  void merge_long(std::vector<std::int32_t>& symbols, std::vector<std::int32_t>& ids) const;
+  void merge_long(std::vector<std::int32_t> symbols, std::vector<std::int32_t>& ids) const;
 
   BpeOptions options_;
   ByteSymbols bytes_;
   PairTable pairs_;
+  std::size_t longest_symbol_ = 1;  // in bytes
 };
 
 void ClipTokenizer::read_merges(std::string_view text, std::size_t wanted) {
@@ -182,6 +185,7 @@ void ClipTokenizer::read_merges(std::string_view text, std::size_t wanted) {
     symbols.insert(spelling, id);
     symbols.insert(spelling + "</w>", id + 256);
   }
+  std::vector<std::size_t> sizes(kByteSymbols, 1);  // of symbols, in bytes
   std::string merged;
   std::size_t rank = 0;
   for (std::size_t line = 0; rank < wanted; ++line) {
@@ -202,11 +206,15 @@ void ClipTokenizer::read_merges(std::string_view text, std::size_t wanted) {
     if (!symbols.insert(merged, kByteSymbols + static_cast<std::int32_t>(rank))) {
       throw_corrupt(line + 1, "a symbol made before");
     }
+    sizes.push_back(sizes[left] + sizes[right]);
     pairs_.insert(left, right, static_cast<std::uint32_t>(rank++));
   }
+  longest_symbol_ = *std::max_element(sizes.begin(), sizes.end());
 }
 
-void ClipTokenizer::append_word(std::string_view bytes, std::vector<std::int32_t>& ids) const {
+// Appends the word's ids; no more than needed to make `limit`, where the caller cuts.
+void ClipTokenizer::append_word(std::string_view bytes, std::size_t limit,
+                                std::vector<std::int32_t>& ids) const {
   const auto symbol = [&](std::size_t i) {
     const std::int32_t id = bytes_.id[static_cast<std::uint8_t>(bytes[i])];
     return i + 1 == bytes.size() ? id + 256 : id;
@@ -219,7 +227,30 @@ void ClipTokenizer::append_word(std::string_view bytes, std::vector<std::int32_t
   }
   std::vector<std::int32_t> symbols(bytes.size());
   for (std::size_t i = 0; i < bytes.size(); ++i) symbols[i] = symbol(i);
-  merge_long(symbols, ids);
+  if (!append_beginning(symbols, limit, ids)) merge_long(std::move(symbols), ids);
+}
+
+// For a word far longer than what `limit` leaves room for: its first ids, from its beginning alone.
+// False if that does not settle them. Where a symbol of the result ends, no merge ever crossed, so
+// the ids before are those of the word's beginning up to there. Some symbol ends in any stretch as
+// long as the longest symbol: if the beginnings up to each place of one stretch have the same first
+// ids, then so has the word.
+bool ClipTokenizer::append_beginning(std::span<const std::int32_t> symbols, std::size_t limit,
+                                     std::vector<std::int32_t>& ids) const {
+  const std::size_t wanted = limit - ids.size();
+  const std::size_t stretch = wanted * longest_symbol_ + kShort;
+  if (symbols.size() <= stretch + longest_symbol_) return false;
+  std::vector<std::int32_t> agreed;
+  std::vector<std::int32_t> other;
+  for (std::size_t end = stretch; end < stretch + longest_symbol_; ++end) {
+    other.clear();
+    merge_long({symbols.begin(), symbols.begin() + static_cast<std::ptrdiff_t>(end)}, other);
+    other.resize(wanted);
+    if (end == stretch) agreed = other;
+    if (other != agreed) return false;
+  }
+  ids.insert(ids.end(), agreed.begin(), agreed.end());
+  return true;
 }
 
 // Merges the pair of lowest rank, the leftmost first, until none is left. The reference merges all
@@ -249,7 +280,7 @@ void ClipTokenizer::merge_short(std::span<const std::int32_t> word,
 }
 
 // The same result in n log n: a heap of (rank, place) and a linked list of what is left.
-void ClipTokenizer::merge_long(std::vector<std::int32_t>& symbols,
+void ClipTokenizer::merge_long(std::vector<std::int32_t> symbols,
                                std::vector<std::int32_t>& ids) const {
   const auto size = static_cast<std::uint32_t>(symbols.size());
   std::vector<std::uint32_t> ranks(

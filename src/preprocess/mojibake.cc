@@ -129,7 +129,7 @@ std::size_t utf8_like_end(std::u32string_view text, std::size_t begin) {
 class EncodingFixer {
  public:
   explicit EncodingFixer(std::size_t size)
-      : work_left_(std::max<std::size_t>(1U << 20, size * 8)) {}
+      : work_left_(std::max<std::size_t>(1U << 20, size * 4)) {}
 
   std::u32string fix(std::u32string text) {
     while (work_left_ >= text.size()) {

@@ -13,7 +13,7 @@ namespace tandem {
 bool looks_bad(std::u32string_view text);
 
 // Undoes the wrong reading, as many times as it happened (ftfy.fix_encoding). Each round is linear.
-// After about 8 times the text's size (and at least a million characters) of work it stops and
+// After about 4 times the text's size (and at least a million characters) of work it stops and
 // returns what it has: only text made for the purpose needs that many rounds.
 std::u32string fix_encoding(std::u32string text);
 

@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdint>
 #include <iterator>
+#include <vector>
 
 #include "preprocess/unicode.h"
 #include "preprocess/unicode_tables.h"
@@ -80,12 +81,26 @@ char32_t composed(char32_t first, char32_t second) {
   return row == nullptr ? 0 : row[2];
 }
 
+// A character with its combining class, so that this is looked up once.
+struct Classed {
+  char32_t character;
+  int combining;
+};
+
+std::vector<Classed> decomposed(std::u32string_view text) {
+  std::u32string characters;
+  characters.reserve(text.size());
+  for (const char32_t c : text) append_decomposed(characters, c);
+  std::vector<Classed> out;
+  out.reserve(characters.size());
+  for (const char32_t c : characters) out.push_back({c, may_compose(c) ? combining_class(c) : 0});
+  return out;
+}
+
 // Sorts each run of combining characters by class, keeping the order within a class.
-void order_canonically(std::u32string& text) {
-  const auto before = [](char32_t a, char32_t b) {
-    return combining_class(a) < combining_class(b);
-  };
-  const auto combines = [](char32_t c) { return may_compose(c) && combining_class(c) != 0; };
+void order_canonically(std::vector<Classed>& text) {
+  const auto before = [](const Classed& a, const Classed& b) { return a.combining < b.combining; };
+  const auto combines = [](const Classed& c) { return c.combining != 0; };
   for (auto begin = text.begin(); begin != text.end();) {
     begin = std::find_if(begin, text.end(), combines);
     const auto end = std::find_if_not(begin, text.end(), combines);
@@ -94,43 +109,39 @@ void order_canonically(std::u32string& text) {
   }
 }
 
-// Puts pairs together in place: each character with the last starter, unless one between them
-// blocks it (Unicode 14, D115).
-void compose(std::u32string& text) {
-  std::size_t out = 0;
-  std::size_t starter = std::u32string::npos;
+// Puts pairs together: each character with the last starter, unless one between them blocks it
+// (Unicode 14, D115).
+std::u32string composed_text(const std::vector<Classed>& text) {
+  std::u32string out;
+  out.reserve(text.size());
+  std::size_t starter = out.npos;
   int last_class = -1;  // of the last character kept after the starter; -1: none
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char32_t c = text[i];
-    const int combining = combining_class(c);
-    if (starter != std::u32string::npos && last_class < combining) {
-      const char32_t both = composed(text[starter], c);
+  for (const auto& [character, combining] : text) {
+    if (starter != out.npos && last_class < combining) {
+      const char32_t both = composed(out[starter], character);
       if (both != 0) {
-        text[starter] = both;
+        out[starter] = both;
         continue;
       }
     }
     if (combining == 0) {
-      starter = out;
+      starter = out.size();
       last_class = -1;
     } else {
       last_class = combining;
     }
-    text[out++] = c;
+    out.push_back(character);
   }
-  text.resize(out);
+  return out;
 }
 
 }  // namespace
 
 std::u32string nfc(std::u32string text) {
   if (std::none_of(text.begin(), text.end(), may_compose)) return text;
-  std::u32string out;
-  out.reserve(text.size());
-  for (const char32_t c : text) append_decomposed(out, c);
-  order_canonically(out);
-  compose(out);
-  return out;
+  std::vector<Classed> characters = decomposed(text);
+  order_canonically(characters);
+  return composed_text(characters);
 }
 
 }  // namespace tandem

@@ -199,7 +199,7 @@ std::u32string fix_text(std::u32string text) {
   if (std::all_of(text.begin(), text.end(), is_plain)) return text;
   std::u32string out;
   out.reserve(text.size());
-  std::size_t work_left = std::max<std::size_t>(1U << 20, text.size() * 8);
+  std::size_t work_left = std::max<std::size_t>(1U << 20, text.size() * 4);
   bool unescape = true;  // until a '<' says that this is HTML, whose references are meant
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t line = std::min(text.find(U'\n', i), text.size() - 1) + 1 - i;

@@ -8,7 +8,7 @@ namespace tandem {
 
 // ftfy.fix_text of ftfy 6.3 with its default options: HTML references, text read in a wrong
 // encoding, ligatures, widths, curly quotes, line breaks, terminal escapes, control characters,
-// NFC. A line is worked on until nothing changes. After about 8 times the text's size (and at
+// NFC. A line is worked on until nothing changes. After about 4 times the text's size (and at
 // least a million characters) of work it is left as it is then: only text made for the purpose
 // needs that many rounds.
 std::u32string fix_text(std::u32string text);
