@@ -1,6 +1,5 @@
-// Source: Pillow, src/libImaging/Resample.c and Image.py; the arithmetic, not the code.
+// Source: Pillow, src/libImaging/Resample.c and Image.py.
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -8,123 +7,22 @@
 
 #include "core/error.h"
 #include "preprocess/image.h"
+#include "preprocess/resize_kernels.h"
+#include "preprocess/resize_taps.h"
 #include "preprocess/resize_window.h"
 
 namespace tandem {
 namespace {
 
-// 32 bits less 8 for a pixel less 2 for overshoot: what an int32 sum of taps can hold.
-constexpr int kPrecisionBits = 32 - 8 - 2;
-
-// Taps of one axis: output i reads count[i] inputs from first[i], with weights[i * stride ...].
-struct Taps {
-  int stride = 0;
-  std::vector<int> first;
-  std::vector<int> count;
-  std::vector<std::int32_t> weights;
-};
-
-struct Axis {
-  int in_size;
-  float from, to;  // Pillow keeps the box in float32
-  int out_size;
-  int window_from, window_size;
-};
-
-double weight_at(Filter filter, double x) {
-  x = std::fabs(x);
-  if (filter == Filter::kBilinear) return x < 1.0 ? 1.0 - x : 0.0;
-  constexpr double a = -0.5;  // Keys' cubic, as Pillow's BICUBIC
-  if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
-  if (x < 2.0) return (((x - 5) * x + 8) * x - 4) * a;
-  return 0.0;
-}
-
-std::int32_t to_fixed(double weight) {
-  const double scaled = weight * (1 << kPrecisionBits);
-  return static_cast<std::int32_t>(weight < 0 ? scaled - 0.5 : scaled + 0.5);
-}
-
-Taps make_taps(const Axis& axis, Filter filter) {
-  const double scale = static_cast<double>(axis.to - axis.from) / axis.out_size;
-  const double filter_scale = std::max(scale, 1.0);
-  const double support = (filter == Filter::kBilinear ? 1.0 : 2.0) * filter_scale;
-  const double inverse = 1.0 / filter_scale;
-  Taps taps;
-  taps.stride = static_cast<int>(std::ceil(support)) * 2 + 1;
-  taps.first.resize(axis.window_size);
-  taps.count.resize(axis.window_size);
-  taps.weights.assign(static_cast<std::size_t>(axis.window_size) * taps.stride, 0);
-  std::vector<double> weights(taps.stride);
-  for (int i = 0; i < axis.window_size; ++i) {
-    const double center = axis.from + (axis.window_from + i + 0.5) * scale;
-    const int first = std::max(static_cast<int>(center - support + 0.5), 0);
-    const int last = std::min(static_cast<int>(center + support + 0.5), axis.in_size);
-    double sum = 0.0;
-    for (int k = 0; k < last - first; ++k) {
-      weights[k] = weight_at(filter, (k + first - center + 0.5) * inverse);
-      sum += weights[k];
-    }
-    for (int k = 0; k < last - first; ++k) {
-      const double weight = sum != 0.0 ? weights[k] / sum : weights[k];
-      taps.weights[static_cast<std::size_t>(i) * taps.stride + k] = to_fixed(weight);
-    }
-    taps.first[i] = first;
-    taps.count[i] = std::max(last - first, 0);
-  }
-  return taps;
-}
-
-std::uint8_t clip8(std::int32_t sum) {
-  return static_cast<std::uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
-}
-
-// rows [row_from, row_from + rows) of `in` to an image of taps.first.size() x rows.
-Image resize_rows(const Image& in, const Taps& taps, int row_from, int rows) {
-  Image out{static_cast<int>(taps.first.size()), rows, in.channels, {}};
-  const int channels = in.channels;
-  out.pixels.resize(static_cast<std::size_t>(out.width) * rows * channels);
-  std::uint8_t* to = out.pixels.data();
-  for (int y = 0; y < rows; ++y) {
-    const std::uint8_t* row =
-        in.pixels.data() + static_cast<std::size_t>(row_from + y) * in.width * channels;
-    for (int x = 0; x < out.width; ++x) {
-      const std::int32_t* weights = &taps.weights[static_cast<std::size_t>(x) * taps.stride];
-      const std::uint8_t* from = row + static_cast<std::size_t>(taps.first[x]) * channels;
-      for (int c = 0; c < channels; ++c) {
-        std::int32_t sum = 1 << (kPrecisionBits - 1);
-        for (int k = 0; k < taps.count[x]; ++k) sum += from[k * channels + c] * weights[k];
-        *to++ = clip8(sum);
-      }
-    }
-  }
-  return out;
-}
-
-// `in` starts at source row `row_from`.
-Image resize_columns(const Image& in, const Taps& taps, int row_from) {
-  Image out{in.width, static_cast<int>(taps.first.size()), in.channels, {}};
-  const std::size_t row_bytes = static_cast<std::size_t>(in.width) * in.channels;
-  out.pixels.resize(row_bytes * out.height);
-  std::vector<std::int32_t> sums(row_bytes);
-  for (int y = 0; y < out.height; ++y) {
-    std::fill(sums.begin(), sums.end(), 1 << (kPrecisionBits - 1));
-    const std::int32_t* weights = &taps.weights[static_cast<std::size_t>(y) * taps.stride];
-    const std::uint8_t* from = in.pixels.data() + row_bytes * (taps.first[y] - row_from);
-    for (int k = 0; k < taps.count[y]; ++k, from += row_bytes) {
-      const std::int32_t weight = weights[k];
-      for (std::size_t i = 0; i < row_bytes; ++i) sums[i] += from[i] * weight;
-    }
-    std::uint8_t* to = out.pixels.data() + row_bytes * y;
-    for (std::size_t i = 0; i < row_bytes; ++i) to[i] = clip8(sums[i]);
-  }
+Image empty_like(const Image& image, int width, int height) {
+  Image out{width, height, image.channels, {}};
+  out.pixels.resize(static_cast<std::size_t>(width) * height * image.channels);
   return out;
 }
 
 Image crop(const Image& in, int left, int top, int width, int height) {
-  Image out{width, height, in.channels, {}};
+  Image out = empty_like(in, width, height);
   const std::size_t row_bytes = static_cast<std::size_t>(width) * in.channels;
-  out.pixels.resize(row_bytes * height);
   for (int y = 0; y < height; ++y) {
     const std::size_t from = (static_cast<std::size_t>(top + y) * in.width + left) * in.channels;
     std::copy_n(in.pixels.data() + from, row_bytes, out.pixels.data() + row_bytes * y);
@@ -167,30 +65,65 @@ void check(const Image& image, const ResizePlan& plan) {
   }
 }
 
+// Of `image` from pixel column `left` on.
+Image resize_down(const Image& image, int left, int width, const Taps& down) {
+  Image out = empty_like(image, width, down.outputs());
+  const std::size_t stride = static_cast<std::size_t>(image.width) * image.channels;
+  const std::size_t size = static_cast<std::size_t>(width) * image.channels;
+  const std::uint8_t* start = image.pixels.data() + static_cast<std::size_t>(left) * image.channels;
+  for (int y = 0; y < out.height; ++y) {
+    resize_column({start + stride * down.first[y], stride}, size, down, y,
+                  out.pixels.data() + size * y);
+  }
+  return out;
+}
+
+// Rows are resized as the columns come to need them, into a buffer that stays in the cache.
+Image resize_both(const Image& image, const Taps& across, const Taps& down) {
+  Image out = empty_like(image, across.outputs(), down.outputs());
+  const std::size_t size = static_cast<std::size_t>(out.width) * out.channels;
+  const int most = *std::max_element(down.count.begin(), down.count.end());
+  const int capacity = 2 * (most + kRowsAtOnce);
+  std::vector<std::uint8_t> buffer(size * capacity);
+  int from = down.first.front(), to = from;  // the rows of `image` that the buffer holds
+  const int end = down.first.back() + down.count.back();
+  for (int y = 0; y < out.height; ++y) {
+    const int need_from = down.first[y], need_to = need_from + down.count[y];
+    while (to < need_to) {
+      const int rows = std::min(kRowsAtOnce, end - to);
+      if (to + rows - from > capacity) {
+        std::copy(buffer.begin() + size * (need_from - from), buffer.begin() + size * (to - from),
+                  buffer.begin());
+        from = need_from;
+      }
+      resize_rows(image, across, to, rows, buffer.data() + size * (to - from));
+      to += rows;
+    }
+    resize_column({buffer.data() + size * (need_from - from), size}, size, down, y,
+                  out.pixels.data() + size * y);
+  }
+  return out;
+}
+
 Image resize_pixels(const Image& image, const ResizePlan& plan) {
   const auto left = static_cast<float>(plan.box.left), top = static_cast<float>(plan.box.top);
-  const auto right = static_cast<float>(plan.box.right),
-             bottom = static_cast<float>(plan.box.bottom);
-  const bool horizontal =
-      plan.full_width != image.width || left != 0 || right != static_cast<float>(plan.full_width);
-  const bool vertical = plan.full_height != image.height || top != 0 ||
-                        bottom != static_cast<float>(plan.full_height);
-  if (!vertical) {
-    if (!horizontal) return crop(image, plan.x, plan.y, plan.width, plan.height);
-    const Taps taps =
-        make_taps({image.width, left, right, plan.full_width, plan.x, plan.width}, plan.filter);
-    return resize_rows(image, taps, plan.y, plan.height);
+  const auto right = static_cast<float>(plan.box.right);
+  const auto bottom = static_cast<float>(plan.box.bottom);
+  const ResizeAxis x{image.width, left, right, plan.full_width, plan.x, plan.width};
+  const ResizeAxis y{image.height, top, bottom, plan.full_height, plan.y, plan.height};
+  const auto untouched = [](const ResizeAxis& a) {
+    return a.out_size == a.in_size && a.from == 0 && a.to == static_cast<float>(a.out_size);
+  };
+  if (untouched(x) && untouched(y)) {
+    return crop(image, plan.x, plan.y, plan.width, plan.height);
   }
-  const Taps taps =
-      make_taps({image.height, top, bottom, plan.full_height, plan.y, plan.height}, plan.filter);
-  const int row_from = taps.first.front();
-  const int rows = taps.first.back() + taps.count.back() - row_from;
-  if (!horizontal) {
-    return resize_columns(crop(image, plan.x, row_from, plan.width, rows), taps, row_from);
+  if (untouched(x)) return resize_down(image, plan.x, plan.width, make_taps(y, plan.filter));
+  if (untouched(y)) {
+    Image out = empty_like(image, plan.width, plan.height);
+    resize_rows(image, make_taps(x, plan.filter), plan.y, plan.height, out.pixels.data());
+    return out;
   }
-  const Taps across =
-      make_taps({image.width, left, right, plan.full_width, plan.x, plan.width}, plan.filter);
-  return resize_columns(resize_rows(image, across, row_from, rows), taps, row_from);
+  return resize_both(image, make_taps(x, plan.filter), make_taps(y, plan.filter));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <hwy/highway.h>
 #include <sstream>
 #include <string>
 
@@ -12,7 +13,7 @@
 namespace tandem {
 namespace {
 
-TEST(Resize, EqualsPillowByteForByte) {
+void expect_equal_to_pillow() {
   std::ifstream file("tests/goldens/images/resize.txt");
   std::string line;
   int cases = 0;
@@ -32,6 +33,17 @@ TEST(Resize, EqualsPillowByteForByte) {
     ++cases;
   }
   EXPECT_GE(cases, 400);
+}
+
+TEST(Resize, EqualsPillowByteForByte) { expect_equal_to_pillow(); }
+
+TEST(Resize, EqualsPillowWithEveryInstructionSet) {
+  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    SCOPED_TRACE(hwy::TargetName(target));
+    hwy::SetSupportedTargetsForTest(target);
+    expect_equal_to_pillow();
+  }
+  hwy::SetSupportedTargetsForTest(0);
 }
 
 TEST(Resize, WindowEqualsTheCroppedWhole) {

@@ -27,11 +27,11 @@ struct PreprocessConfig {
   std::uint8_t fill_color = 0;
 };
 
-// A batch of model inputs before normalisation. The engine normalises while it packs patches, in one pass:
-// (pixel/255 - mean)/std, in float32, as torchvision's ToTensor + Normalize.
+// A batch of model inputs before normalisation. The engine normalises while it packs patches, in
+// one pass: (pixel/255 - mean)/std, in float32, as torchvision's ToTensor + Normalize.
 struct PixelBatch {
-  int count = 0;    // B
-  int size_px = 0;  // S
+  int count = 0;                     // B
+  int size_px = 0;                   // S
   std::vector<std::uint8_t> pixels;  // (B,S,S,3)
   std::span<const std::uint8_t> picture(int i) const {
     const auto n = static_cast<std::size_t>(size_px) * size_px * 3;
@@ -39,9 +39,11 @@ struct PixelBatch {
   }
 };
 
-// Resizes and crops or pads to (size,size,3) as open_clip's image_transform(is_train=False) does with torchvision on
-// PIL pictures: same rounding of the long side and of the crop offsets. Writes S*S*3 bytes to `out`.
-void transform_image(const Image& image, const PreprocessConfig& config, std::span<std::uint8_t> out);
+// Resizes and crops or pads to (size,size,3) as open_clip's image_transform(is_train=False) does
+// with torchvision on PIL pictures: same rounding of the long side and of the crop offsets. Writes
+// S*S*3 bytes to `out`.
+void transform_image(const Image& image, const PreprocessConfig& config,
+                     std::span<std::uint8_t> out);
 
 // pixel value -> normalised float, one table a channel: [channel][value].
 using NormaliseTable = std::array<std::array<float, 256>, 3>;
