@@ -44,40 +44,42 @@ struct ByteSymbols {
   }
 };
 
-// Open-addressing map from a pair of symbol ids to its merge's rank.
+// Open-addressing map from a pair of symbol ids to its merge's rank. A slot is left << 34 | right
+// << 17 | rank.
 class PairTable {
  public:
   explicit PairTable(std::size_t merges)
-      : shift_(64 - std::bit_width(merges * 2 + 1)), slots_(std::size_t{1} << (64 - shift_)) {}
+      : shift_(64 - std::bit_width(merges * 2 + 1)),
+        slots_(std::size_t{1} << (64 - shift_), kFree) {}
 
   void insert(std::int32_t left, std::int32_t right, std::uint32_t rank) {
-    slots_[slot(key(left, right))] = {key(left, right), rank};
+    slots_[find(key(left, right))] = key(left, right) << kBits | rank;
   }
 
   std::uint32_t rank(std::int32_t left, std::int32_t right) const {
-    return slots_[slot(key(left, right))].rank;
+    const std::uint64_t slot = slots_[find(key(left, right))];
+    return slot == kFree ? kNoRank : static_cast<std::uint32_t>(slot & ((1U << kBits) - 1));
   }
 
  private:
-  struct Slot {
-    std::uint64_t key = std::numeric_limits<std::uint64_t>::max();
-    std::uint32_t rank = kNoRank;
-  };
+  static constexpr int kBits = 17;
+  static constexpr std::uint64_t kFree = std::numeric_limits<std::uint64_t>::max();
+  static_assert(kClipVocabulary <= 1 << kBits);
 
   static std::uint64_t key(std::int32_t left, std::int32_t right) {
-    return static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint32_t>(right);
+    return static_cast<std::uint64_t>(left) << kBits | static_cast<std::uint32_t>(right);
   }
 
   // Where `key` is, or the free slot where it would go. The table is at most half full.
-  std::size_t slot(std::uint64_t key) const {
+  std::size_t find(std::uint64_t key) const {
     // Fibonacci hashing: 2^64 / golden ratio.
-    std::size_t i = (key ^ key >> 29) * 0x9E3779B97F4A7C15ULL >> shift_;
-    while (slots_[i].key != key && slots_[i].rank != kNoRank) i = (i + 1) & (slots_.size() - 1);
+    std::size_t i = key * 0x9E3779B97F4A7C15ULL >> shift_;
+    while (slots_[i] != kFree && slots_[i] >> kBits != key) i = (i + 1) & (slots_.size() - 1);
     return i;
   }
 
   int shift_;
-  std::vector<Slot> slots_;
+  std::vector<std::uint64_t> slots_;
 };
 
 // Open-addressing map from a symbol's spelling to its id; lives only while the merges are read.
@@ -89,7 +91,8 @@ class SpellingTable {
   bool insert(std::string_view spelling, std::int32_t id) {
     Slot& slot = slots_[find(spelling)];
     if (slot.id >= 0) return false;
-    slot = {spellings_.size(), spelling.size(), id};
+    slot = {static_cast<std::uint32_t>(spellings_.size()),
+            static_cast<std::uint32_t>(spelling.size()), id};
     spellings_ += spelling;
     return true;
   }
@@ -99,8 +102,8 @@ class SpellingTable {
 
  private:
   struct Slot {
-    std::size_t offset = 0;
-    std::size_t size = 0;
+    std::uint32_t offset = 0;
+    std::uint32_t size = 0;
     std::int32_t id = -1;
   };
 
