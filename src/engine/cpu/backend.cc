@@ -1,0 +1,279 @@
+#include "engine/cpu/backend.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cassert>
+#include <cstring>
+#include <fmt/format.h>
+#include <omp.h>
+
+#include "core/error.h"
+
+namespace tandem {
+namespace {
+
+constexpr int kSpareRows = 16;  // a tile of attention queries may reach past the last row
+
+int rounded(int rows, int multiple) { return (rows + multiple - 1) / multiple * multiple; }
+
+}  // namespace
+
+CpuBackend::CpuBackend(PrimitiveCache& cache, const NormaliseTable& normalise,
+                       const Kernels& kernels, Element type)
+    : cache_(cache),
+      normalise_(normalise),
+      kernels_(kernels),
+      type_(type),
+      stream_(cache.engine()) {}
+
+void CpuBackend::prepare(int threads, int row_multiple) {
+  threads_ = threads;
+  row_multiple_ = row_multiple;
+}
+
+// The (grid*grid, k*k*3) matrix of each picture's patches, then one product.
+CpuTensor CpuBackend::patch_embed(const PixelBatch& pixels, const Conv& conv) {
+  const int k = conv.kernel;
+  const int grid = pixels.size_px / k;
+  const int patch_row = k * 3;
+  Tensor patches = tensor(pixels.count * grid * grid, k * k * 3, type_);
+  split(static_cast<std::size_t>(pixels.count) * grid, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const auto picture = pixels.picture(static_cast<int>(i) / grid);
+      const std::size_t top = i % grid * k;
+      for (int y = 0; y < k; ++y) {
+        const std::uint8_t* line = picture.data() + (top + y) * pixels.size_px * 3;
+        for (int x = 0; x < grid; ++x) {
+          kernels_.center_pixels(line + static_cast<std::size_t>(x) * patch_row,
+                                 patches.at(i * grid + x, static_cast<std::size_t>(y) * patch_row),
+                                 type_, patch_row);
+        }
+      }
+    }
+  });
+  Tensor out = tensor(patches.rows, conv.out, Element::kF32);
+  run_matmul(patches, conv.patches, out, false, Activation::kNone);
+  return out;
+}
+
+CpuTensor CpuBackend::add_class_and_positions(const Tensor& patches, const Table& class_row,
+                                              const Table& positions) {
+  const int length = static_cast<int>(positions.rows);
+  const int count = patches.rows / (length - 1);
+  Tensor out = tensor(count * length, patches.columns, Element::kF32);
+  split(out.rows, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t r = begin; r < end; ++r) {
+      const std::size_t picture = r / length;
+      const std::size_t i = r % length;
+      const float* x = i == 0 ? class_row.row(0) : patches.f32(picture * (length - 1) + i - 1);
+      kernels_.add(x, positions.row(i), out.f32(r), out.columns);
+    }
+  });
+  return out;
+}
+
+CpuTensor CpuBackend::embed_tokens(const TokenBatch& tokens, const Table& embedding,
+                                   const Table& positions) {
+  Tensor out =
+      tensor(static_cast<int>(tokens.ids.size()), static_cast<int>(embedding.width), Element::kF32);
+  for (int s = 0; s < tokens.count(); ++s) {
+    for (std::int32_t r = tokens.offsets[s]; r < tokens.offsets[s + 1]; ++r) {
+      kernels_.add(embedding.row(tokens.ids[r]), positions.row(r - tokens.offsets[s]), out.f32(r),
+                   out.columns);
+    }
+  }
+  return out;
+}
+
+CpuTensor CpuBackend::layer_norm(const Tensor& x, const Norm& norm) {
+  if (x.type != Element::kF32) return layer_norm(to_type(x, Element::kF32), norm);
+  Tensor out = tensor(x.rows, x.columns, norm.out);
+  split(x.rows, [&](std::size_t begin, std::size_t end) {
+    kernels_.layer_norm(x.f32(begin), static_cast<int>(end - begin), x.columns, norm.gain.data(),
+                        norm.bias.data(), out.at(begin), norm.out);
+  });
+  return out;
+}
+
+CpuTensor CpuBackend::linear(const Tensor& x, const Linear& linear, Activation activation) {
+  Tensor out = tensor(x.rows, linear.out, linear.type);
+  // bf16: oneDNN's own activation slows the product more than a pass over the result, still in
+  // cache, costs.
+  const bool apart = linear.type == Element::kBf16;
+  run_matmul(x, linear, out, false, apart ? Activation::kNone : activation);
+  if (apart) activate(out, activation);
+  return out;
+}
+
+CpuTensor CpuBackend::linear_add(const Tensor& x, const Linear& linear, Tensor&& residual) {
+  Tensor out =
+      residual.type == Element::kF32 ? std::move(residual) : to_type(residual, Element::kF32);
+  run_matmul(x, linear, out, true, Activation::kNone);
+  return out;
+}
+
+CpuTensor CpuBackend::self_attention(const Tensor& qkv, const Segments& segments, int heads,
+                                     Mask mask) {
+  const int width = qkv.columns / 3;
+  const int head = width / heads;
+  Tensor out = tensor(qkv.rows, width, qkv.type);
+  const std::size_t floats = kernels_.attention_scratch(segments.max_length, head);
+  const auto attend = qkv.type == Element::kF32 ? kernels_.attention_f32 : kernels_.attention_bf16;
+  const Buffer scratch = pool_.take(floats * sizeof(float) * threads_);
+  std::atomic<int> next_scratch = 0;
+  split(static_cast<std::size_t>(segments.count()) * heads,
+        [&](std::size_t begin, std::size_t end) {
+          float* own = static_cast<float*>(scratch.data()) + floats * next_scratch++;
+          for (std::size_t i = begin; i < end; ++i) {
+            const int row = segments.offsets[i / heads];
+            const std::size_t column = i % heads * head;
+            AttentionUnit unit;
+            unit.q = qkv.at(row, column);
+            unit.k = qkv.at(row, width + column);
+            unit.v = qkv.at(row, 2 * width + column);
+            unit.out = out.at(row, column);
+            unit.stride = qkv.columns;
+            unit.out_stride = width;
+            unit.length = segments.offsets[i / heads + 1] - row;
+            unit.head = head;
+            unit.causal = mask == Mask::kCausal;
+            attend(unit, own);
+          }
+        });
+  return out;
+}
+
+CpuTensor CpuBackend::pool_attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                                     const Segments& segments, int heads) {
+  const int head = q.columns / heads;
+  Tensor out = tensor(q.rows, q.columns, q.type);
+  const std::size_t floats = kernels_.attention_scratch(segments.max_length, head);
+  const auto attend =
+      q.type == Element::kF32 ? kernels_.pool_attention_f32 : kernels_.pool_attention_bf16;
+  const Buffer scratch = pool_.take(floats * sizeof(float) * threads_);
+  std::atomic<int> next_scratch = 0;
+  split(static_cast<std::size_t>(segments.count()) * heads,
+        [&](std::size_t begin, std::size_t end) {
+          float* own = static_cast<float*>(scratch.data()) + floats * next_scratch++;
+          for (std::size_t i = begin; i < end; ++i) {
+            const std::size_t s = i / heads;
+            const std::size_t column = i % heads * head;
+            AttentionUnit unit;
+            unit.q = q.at(s, column);
+            unit.k = k.at(segments.offsets[s], column);
+            unit.v = v.at(segments.offsets[s], column);
+            unit.out = out.at(s, column);
+            unit.stride = k.columns;
+            unit.length = segments.offsets[s + 1] - segments.offsets[s];
+            unit.head = head;
+            attend(unit, own);
+          }
+        });
+  return out;
+}
+
+CpuTensor CpuBackend::take_rows(const Tensor& x, std::span<const std::int32_t> rows) {
+  Tensor out = tensor(static_cast<int>(rows.size()), x.columns, x.type);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::memcpy(out.at(i), x.at(rows[i]),
+                static_cast<std::size_t>(x.columns) * element_bytes(x.type));
+  }
+  return out;
+}
+
+CpuTensor CpuBackend::mean_rows(const Tensor& x, const Segments& segments) {
+  Tensor out = tensor(segments.count(), x.columns, Element::kF32);
+  for (int s = 0; s < segments.count(); ++s) {
+    float* sum = out.f32(s);
+    std::fill_n(sum, x.columns, 0.0F);
+    for (int r = segments.offsets[s]; r < segments.offsets[s + 1]; ++r) {
+      kernels_.accumulate(x.at(r), x.type, sum, x.columns);
+    }
+    const float count = static_cast<float>(segments.offsets[s + 1] - segments.offsets[s]);
+    for (int c = 0; c < x.columns; ++c) sum[c] /= count;
+  }
+  return out;
+}
+
+void CpuBackend::unit_rows(const Tensor& x, float* out) {
+  const std::size_t columns = x.columns;
+  for (int r = 0; r < x.rows; ++r) {
+    float* to = out + r * columns;
+    if (x.type == Element::kF32) {
+      std::memcpy(to, x.f32(r), columns * sizeof(float));
+    } else {
+      kernels_.to_f32(x.bf16(r), to, columns);
+    }
+    kernels_.unit_row(to, columns);
+  }
+}
+
+// Spare rows are zeros: they enter matrix products, where leftover denormal numbers would be slow.
+CpuTensor CpuBackend::tensor(int rows, int columns, Element type) {
+  const std::size_t row_bytes = columns * element_bytes(type);
+  const int whole = rounded(rows, 32) + kSpareRows;
+  Tensor t{rows, columns, type, pool_.take(row_bytes * whole)};
+  std::memset(t.at(rows), 0, row_bytes * (whole - rows));
+  return t;
+}
+
+CpuTensor CpuBackend::to_type(const Tensor& x, Element type) {
+  assert(x.type != type);
+  Tensor out = tensor(x.rows, x.columns, type);
+  split(x.rows, [&](std::size_t begin, std::size_t end) {
+    const std::size_t count = (end - begin) * x.columns;
+    if (type == Element::kBf16) {
+      kernels_.to_bf16(x.f32(begin), out.bf16(begin), count);
+    } else {
+      kernels_.to_f32(x.bf16(begin), out.f32(begin), count);
+    }
+  });
+  return out;
+}
+
+void CpuBackend::run_matmul(const Tensor& x, const Linear& linear, const Tensor& out, bool add,
+                            Activation activation) {
+  if (x.type != linear.type)
+    return run_matmul(to_type(x, linear.type), linear, out, add, activation);
+  assert(x.columns == linear.in);
+  MatmulShape shape;
+  shape.m = rounded(x.rows, std::min(row_multiple_, 32));
+  shape.k = linear.in;
+  shape.n = linear.out;
+  shape.type = linear.type;
+  shape.dst = out.type;
+  shape.bias = !linear.bias.empty();
+  shape.add = add;
+  shape.activation = activation;
+  shape.threads = threads_;
+  const Primitive& p = cache_.matmul(shape);
+  const auto& engine = cache_.engine();
+  std::unordered_map<int, dnnl::memory> args{
+      {DNNL_ARG_SRC, dnnl::memory(p.src, engine, x.at(0))},
+      {DNNL_ARG_WEIGHTS, dnnl::memory(p.weights, engine, linear.weights.data())},
+      {DNNL_ARG_DST, dnnl::memory(p.dst, engine, out.at(0))}};
+  if (shape.bias)
+    args[DNNL_ARG_BIAS] = dnnl::memory(p.bias, engine, const_cast<float*>(linear.bias.data()));
+  execute(p, args);
+}
+
+void CpuBackend::execute(const Primitive& p, std::unordered_map<int, dnnl::memory>& args) {
+  const Buffer scratch = pool_.take(p.scratch_bytes);
+  const dnnl::memory::desc desc({static_cast<dnnl::memory::dim>(p.scratch_bytes)},
+                                dnnl::memory::data_type::u8, dnnl::memory::format_tag::a);
+  if (p.scratch_bytes > 0)
+    args[DNNL_ARG_SCRATCHPAD] = dnnl::memory(desc, cache_.engine(), scratch.data());
+  p.primitive.execute(stream_, args);
+  stream_.wait();
+}
+
+void CpuBackend::activate(const Tensor& x, Activation activation) {
+  if (activation == Activation::kNone) return;
+  if (activation == Activation::kRelu)
+    throw Error(Kind::kInternal, "linear: relu is not a tower's activation.");
+  const auto run = activation == Activation::kGelu ? kernels_.gelu_bf16 : kernels_.quick_gelu_bf16;
+  split(x.rows,
+        [&](std::size_t begin, std::size_t end) { run(x.bf16(begin), (end - begin) * x.columns); });
+}
+
+}  // namespace tandem

@@ -1,0 +1,239 @@
+// Encoder on the CPU backend. A batch is cut into pieces that fit the nearest caches; with enough
+// pieces each thread runs its own from end to end (nothing waits at every operation), otherwise
+// threads share each operation.
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <omp.h>
+#include <vector>
+
+#include "core/error.h"
+#include "core/threads.h"
+#include "engine/cpu/backend.h"
+#include "engine/cpu/instruction_set.h"
+#include "engine/encoder.h"
+#include "model/clip.h"
+#include "model/weights.h"
+
+namespace tandem {
+namespace {
+
+static_assert(Backend<CpuBackend>);
+
+// Rows of a piece: enough for matrix products to run at full speed, few enough that a block's
+// hidden layer (rows x 3072 bf16) stays in a core's second-level cache.
+constexpr int kPieceRows = 400;
+// Below this many rows a thread, threads share operations instead.
+constexpr int kSharedRows = 48;
+// Ragged batches differ in row count: their products are rounded up to a multiple of this.
+constexpr int kTextRowMultiple = 32;
+
+// Restores the calling thread's OpenMP setting.
+class OpenMpThreads {
+ public:
+  explicit OpenMpThreads(int threads) : before_(omp_get_max_threads()) {
+    omp_set_num_threads(threads);
+  }
+  ~OpenMpThreads() { omp_set_num_threads(before_); }
+  OpenMpThreads(const OpenMpThreads&) = delete;
+  OpenMpThreads& operator=(const OpenMpThreads&) = delete;
+
+ private:
+  int before_;
+};
+
+// How many pieces a batch is cut into. 1: one pass that all threads share; otherwise a multiple of
+// `threads`.
+int piece_count(int rows, int items, int threads) {
+  if (items < threads || rows < threads * kSharedRows)
+    return (rows + kPieceRows * threads - 1) / (kPieceRows * threads);
+  const int whole = kPieceRows * threads;
+  return std::min(items, threads * std::max(1, (rows + whole / 2) / whole));
+}
+
+class CpuEncoder final : public Encoder {
+ public:
+  CpuEncoder(const Checkpoint& checkpoint, Element type, int threads)
+      : config_(checkpoint.config),
+        type_(type),
+        threads_(threads),
+        kernels_(best_kernels()),
+        normalise_(normalise_table(checkpoint.config.preprocess)),
+        clip_(load(checkpoint)) {}
+
+  Matrix encode_images(const PixelBatch& pixels) const override;
+  Matrix encode_texts(const TokenBatch& tokens) const override;
+  std::string describe() const override;
+
+ private:
+  using Towers = Clip<CpuBackend>;
+
+  Towers load(const Checkpoint& checkpoint) {
+    CpuLoader loader(checkpoint.weights, checkpoint.config.preprocess, type_, cache_);
+    return Towers(loader, checkpoint.config);
+  }
+  std::unique_ptr<CpuBackend> acquire() const;
+  void release(std::unique_ptr<CpuBackend> backend) const;
+  // Calls body(backend, piece) for every piece, on as many threads as there are pieces to share.
+  template <typename Body>
+  void run_pieces(std::size_t pieces, int row_multiple, const Body& body) const;
+  int rows_an_image() const {
+    return config_.vision.grid() * config_.vision.grid() * (config_.vision.is_resnet ? 4 : 1) + 1;
+  }
+  void check(const PixelBatch& pixels) const;
+  void check(const TokenBatch& tokens) const;
+
+  ModelConfig config_;
+  Element type_;
+  int threads_;
+  const Kernels& kernels_;
+  NormaliseTable normalise_;
+  mutable PrimitiveCache cache_;
+  Towers clip_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<CpuBackend>> idle_;
+};
+
+std::unique_ptr<CpuBackend> CpuEncoder::acquire() const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      auto backend = std::move(idle_.back());
+      idle_.pop_back();
+      return backend;
+    }
+  }
+  return std::make_unique<CpuBackend>(cache_, normalise_, kernels_, type_);
+}
+
+void CpuEncoder::release(std::unique_ptr<CpuBackend> backend) const {
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(backend));
+}
+
+template <typename Body>
+void CpuEncoder::run_pieces(std::size_t pieces, int row_multiple, const Body& body) const {
+  const int workers = static_cast<int>(pieces) >= threads_ ? threads_ : 1;
+  const int inner = threads_ / workers;
+  const auto run = [&](std::size_t piece) {
+    const OpenMpThreads setting(inner);
+    auto backend = acquire();
+    backend->prepare(inner, row_multiple);
+    body(*backend, piece);
+    release(std::move(backend));
+  };
+  parallel_for(pieces, workers, run);
+}
+
+Matrix CpuEncoder::encode_images(const PixelBatch& pixels) const {
+  check(pixels);
+  Matrix out(pixels.count, config_.embed_dim);
+  if (pixels.count == 0) return out;
+  const std::size_t pieces = piece_count(pixels.count * rows_an_image(), pixels.count, threads_);
+  const std::size_t picture_bytes = pixels.pixels.size() / pixels.count;
+  run_pieces(pieces, 1, [&](CpuBackend& backend, std::size_t piece) {
+    const std::size_t begin = pixels.count * piece / pieces;
+    const std::size_t end = pixels.count * (piece + 1) / pieces;
+    PixelBatch part{static_cast<int>(end - begin), pixels.size_px, {}};
+    part.pixels.assign(pixels.pixels.begin() + static_cast<std::ptrdiff_t>(begin * picture_bytes),
+                       pixels.pixels.begin() + static_cast<std::ptrdiff_t>(end * picture_bytes));
+    backend.unit_rows(clip_.image().run(backend, part), out.row(begin).data());
+  });
+  return out;
+}
+
+Matrix CpuEncoder::encode_texts(const TokenBatch& tokens) const {
+  check(tokens);
+  const int count = tokens.count();
+  Matrix out(count, config_.embed_dim);
+  if (count == 0) return out;
+  const auto length = [&](int i) { return tokens.offsets[i + 1] - tokens.offsets[i]; };
+  std::vector<int> order(count);
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return length(a) > length(b); });
+  const int rows = tokens.offsets.back();
+  const std::size_t pieces = piece_count(rows, count, threads_);
+  // Piece p takes the texts whose first row, in this order, falls into its share of the rows.
+  std::vector<int> first(pieces + 1, count);
+  first[0] = 0;
+  std::int64_t row = 0;
+  std::size_t piece = 0;
+  for (int i = 0; i < count; ++i) {
+    while (piece < static_cast<std::size_t>(row) * pieces / rows) first[++piece] = i;
+    row += length(order[i]);
+  }
+  run_pieces(pieces, kTextRowMultiple, [&](CpuBackend& backend, std::size_t p) {
+    if (first[p] == first[p + 1]) return;
+    TokenBatch part;
+    for (int i = first[p]; i < first[p + 1]; ++i) {
+      part.add(std::span(tokens.ids).subspan(tokens.offsets[order[i]], length(order[i])));
+    }
+    Matrix vectors(part.count(), out.cols);
+    backend.unit_rows(clip_.text().run(backend, part), vectors.values.data());
+    for (int i = first[p]; i < first[p + 1]; ++i) {
+      std::copy_n(vectors.row(i - first[p]).data(), out.cols, out.row(order[i]).data());
+    }
+  });
+  return out;
+}
+
+std::string CpuEncoder::describe() const {
+  const dnnl_version_t* v = dnnl_version();
+  return fmt::format("onednn {}.{} {} {}, {} thread{}", v->major, v->minor, cpu_instruction_set(),
+                     type_ == Element::kBf16 ? "bf16" : "fp32", threads_, threads_ == 1 ? "" : "s");
+}
+
+void CpuEncoder::check(const PixelBatch& pixels) const {
+  const std::size_t size = config_.vision.image_size_px;
+  const bool fits = pixels.count >= 0 && static_cast<std::size_t>(pixels.size_px) == size &&
+                    pixels.pixels.size() == size * size * 3 * pixels.count;
+  if (fits) return;
+  throw Error(
+      Kind::kInput,
+      fmt::format("encode_images: {} pictures of {} pixels in {} bytes. Expected {} pixels a side.",
+                  pixels.count, pixels.size_px, pixels.pixels.size(), size));
+}
+
+void CpuEncoder::check(const TokenBatch& tokens) const {
+  for (int i = 0; i < tokens.count(); ++i) {
+    const int n = tokens.offsets[i + 1] - tokens.offsets[i];
+    if (n >= 1 && n <= config_.text.context_length) continue;
+    throw Error(Kind::kInput, fmt::format("encode_texts: text {} has {} tokens. Expected 1 to {}.",
+                                          i, n, config_.text.context_length));
+  }
+  for (const std::int32_t id : tokens.ids) {
+    if (id >= 0 && id < config_.text.vocab_size) continue;
+    throw Error(
+        Kind::kInput,
+        fmt::format("encode_texts: token id {} is not in a vocabulary of {}. Expected this model's "
+                    "own tokenizer.",
+                    id, config_.text.vocab_size));
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Encoder> make_cpu_encoder(const Checkpoint& checkpoint,
+                                          const EncoderOptions& options) {
+  if (options.device != "cpu") {
+    throw Error(Kind::kUnsupported,
+                fmt::format("--device {}: this program runs on the CPU. Expected \"cpu\", or "
+                            "tandem-torch beside it.",
+                            options.device));
+  }
+  if (options.precision == Precision::kBf16 && !cpu_has_bf16()) {
+    throw Error(Kind::kUnsupported,
+                fmt::format("--precision bf16: this CPU ({}) has no bf16 products. Use fp32.",
+                            cpu_instruction_set()));
+  }
+  const int threads = options.threads > 0 ? options.threads : static_cast<int>(available_threads());
+  const Element type = options.precision == Precision::kBf16 ? Element::kBf16 : Element::kF32;
+  check_weights(weight_table(checkpoint.config), checkpoint.weights, checkpoint.name);
+  const OpenMpThreads setting(threads);
+  return std::make_unique<CpuEncoder>(checkpoint, type, threads);
+}
+
+}  // namespace tandem

@@ -1,0 +1,129 @@
+#include "engine/cpu/gemm_bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <omp.h>
+
+#include "core/error.h"
+#include "core/threads.h"
+#include "engine/cpu/primitives.h"
+
+namespace tandem {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double flops(const GemmShape& s) { return 2.0 * s.m * s.k * s.n; }
+
+GemmRate bench_one(const dnnl::engine& engine, const GemmShape& s, Element type, int runs) {
+  using Tag = dnnl::memory::format_tag;
+  const dnnl::memory::desc src({s.m, s.k}, dnnl_type(type), Tag::ab);
+  const dnnl::memory::desc weights({s.k, s.n}, dnnl_type(type), Tag::any);
+  const dnnl::memory::desc dst({s.m, s.n}, dnnl_type(type), Tag::ab);
+  const dnnl::matmul::primitive_desc pd(engine, src, weights, dst);
+  const dnnl::matmul product(pd);
+  const AlignedBytes a(src.get_size());
+  const AlignedBytes b(pd.weights_desc().get_size());
+  const AlignedBytes c(dst.get_size());
+  for (const AlignedBytes* bytes : {&a, &b, &c}) std::memset(bytes->data(), 0, bytes->size_bytes());
+  const std::unordered_map<int, dnnl::memory> args{
+      {DNNL_ARG_SRC, dnnl::memory(src, engine, a.data())},
+      {DNNL_ARG_WEIGHTS, dnnl::memory(pd.weights_desc(), engine, b.data())},
+      {DNNL_ARG_DST, dnnl::memory(dst, engine, c.data())}};
+  dnnl::stream stream(engine);
+  std::vector<double> times;
+  for (int i = -3; i < runs; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    product.execute(stream, args);
+    stream.wait();
+    if (i >= 0) times.push_back(seconds_since(start));
+  }
+  std::sort(times.begin(), times.end());
+  return {s, flops(s) / 1e9 / times[times.size() / 2], flops(s) / 1e9 / times.front(),
+          pd.impl_info_str()};
+}
+
+void add_blocks(std::vector<GemmShape>& shapes, int rows, int width, int hidden, int layers) {
+  shapes.push_back({rows, width, 3 * width, layers});
+  shapes.push_back({rows, width, width, layers});
+  shapes.push_back({rows, width, hidden, layers});
+  shapes.push_back({rows, hidden, width, layers});
+}
+
+// One segment of `length` rows through a tower's blocks: linear layers, q k^T and the weighted sum
+// of v.
+double block_flops(double length, double width, double hidden, int layers) {
+  return layers *
+         (2.0 * length * width * (4.0 * width + 2.0 * hidden) + 4.0 * length * length * width);
+}
+
+}  // namespace
+
+std::vector<GemmRate> bench_gemm(std::span<const GemmShape> shapes,
+                                 const GemmBenchOptions& options) {
+  if (options.precision == Precision::kBf16 && !cpu_has_bf16()) {
+    throw Error(Kind::kUnsupported, "bench gemm: this CPU has no bf16 products. Use fp32.");
+  }
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(options.threads > 0 ? options.threads
+                                          : static_cast<int>(available_threads()));
+  const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  const Element type = options.precision == Precision::kBf16 ? Element::kBf16 : Element::kF32;
+  std::vector<GemmRate> rates;
+  for (const GemmShape& s : shapes)
+    rates.push_back(bench_one(engine, s, type, std::max(1, options.runs)));
+  omp_set_num_threads(before);
+  return rates;
+}
+
+double weighted_rate(std::span<const GemmRate> rates) {
+  double work = 0;
+  double seconds = 0;
+  for (const GemmRate& r : rates) {
+    work += flops(r.shape) / 1e9 * r.shape.count;
+    seconds += flops(r.shape) / 1e9 * r.shape.count / r.gflops;
+  }
+  return seconds > 0 ? work / seconds : 0;
+}
+
+std::vector<GemmShape> image_shapes(const ModelConfig& config, int images) {
+  const VisionConfig& v = config.vision;
+  if (v.is_resnet)
+    throw Error(Kind::kUnsupported,
+                "bench gemm: a ModifiedResNet's layers are convolutions. Expected a ViT.");
+  const int patches = v.grid() * v.grid();
+  std::vector<GemmShape> shapes{{images * patches, v.patch_px * v.patch_px * 3, v.width, 1}};
+  add_blocks(shapes, images * (patches + 1), v.width, static_cast<int>(v.width * v.mlp_ratio),
+             v.layers);
+  return shapes;
+}
+
+std::vector<GemmShape> text_shapes(const ModelConfig& config, int tokens) {
+  std::vector<GemmShape> shapes;
+  add_blocks(shapes, tokens, config.text.width,
+             static_cast<int>(config.text.width * config.text.mlp_ratio), config.text.layers);
+  return shapes;
+}
+
+double image_flops(const ModelConfig& config, int images) {
+  const VisionConfig& v = config.vision;
+  const double patches = v.grid() * v.grid();
+  const double embed =
+      2.0 * patches * v.patch_px * v.patch_px * 3 * v.width + 2.0 * v.width * config.embed_dim;
+  return images * (embed + block_flops(patches + 1, v.width, v.width * v.mlp_ratio, v.layers));
+}
+
+double text_flops(const ModelConfig& config, std::span<const int> lengths) {
+  const TextConfig& t = config.text;
+  double sum = 0;
+  for (const int length : lengths) {
+    sum += block_flops(length, t.width, t.width * t.mlp_ratio, t.layers) +
+           2.0 * t.width * config.embed_dim;
+  }
+  return sum;
+}
+
+}  // namespace tandem

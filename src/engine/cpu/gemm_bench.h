@@ -1,0 +1,50 @@
+// The ceiling that an encoder is measured against: the rate of oneDNN's plain matrix product (no
+// bias, nothing fused, weights packed as it prefers) at given shapes on this machine.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/encoder.h"
+
+namespace tandem {
+
+struct GemmShape {
+  int m = 0;
+  int k = 0;
+  int n = 0;
+  int count = 1;  // how often a forward pass runs it, for weighted_rate
+};
+
+struct GemmRate {
+  GemmShape shape;
+  double gflops = 0;           // 10^9 multiply-adds x 2 a second: median of the runs
+  double best_gflops = 0;      // the fastest run
+  std::string implementation;  // oneDNN's name
+};
+
+struct GemmBenchOptions {
+  Precision precision = Precision::kFp32;
+  int threads = 0;  // 0: one per available core
+  int runs = 30;    // timed runs of each shape, after 3 untimed
+};
+
+// Throws kUnsupported for a precision this CPU has no products for.
+std::vector<GemmRate> bench_gemm(std::span<const GemmShape> shapes,
+                                 const GemmBenchOptions& options);
+
+// All operations over all time, each shape `count` times at its median rate, in GFLOP/s.
+double weighted_rate(std::span<const GemmRate> rates);
+
+// The linear layers of the image tower for `images` pictures and of the text tower for `tokens`
+// rows. ViT only for images.
+std::vector<GemmShape> image_shapes(const ModelConfig& config, int images);
+std::vector<GemmShape> text_shapes(const ModelConfig& config, int tokens);
+
+// Nominal operations of one forward pass, as commonly counted: every layer whole, attention
+// included, nothing pooled early.
+double image_flops(const ModelConfig& config, int images);
+double text_flops(const ModelConfig& config, std::span<const int> lengths);
+
+}  // namespace tandem

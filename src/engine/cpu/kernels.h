@@ -1,0 +1,70 @@
+// The engine's own CPU kernels: everything that is not a matrix product or a convolution. One table
+// of functions for each instruction set, compiled from the same templates (kernels-inl.h,
+// attention-inl.h) over the vector types in vec_*.h; picked at run time. Plain pointers and
+// single-threaded: callers split the work.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tandem {
+
+enum class Element { kF32, kBf16 };
+using Bf16 = std::uint16_t;
+
+constexpr std::size_t element_bytes(Element e) { return e == Element::kF32 ? 4 : 2; }
+
+// Self-attention of one segment and one head. q, k, v, out point at the head's first column of the
+// segment's first row.
+struct AttentionUnit {
+  const void* q = nullptr;
+  const void* k = nullptr;
+  const void* v = nullptr;
+  void* out = nullptr;
+  int stride = 0;      // elements between rows of q, k, v
+  int out_stride = 0;  // elements between rows of out
+  int length = 0;      // rows of the segment, T
+  int head = 0;        // columns of a head
+  bool causal = false;
+};
+
+struct Kernels {
+  const char* name;
+
+  // out row = (x - mean) / sqrt(variance + 1e-5) * gain + bias, statistics over `width`. `out` may
+  // be x for kF32.
+  void (*layer_norm)(const float* x, int rows, int width, const float* gain, const float* bias,
+                     void* out, Element type);
+  // In place. GELU (exact, by erf, to bf16's precision) and x * sigmoid(1.702 x).
+  void (*gelu_bf16)(Bf16* x, std::size_t count);
+  void (*quick_gelu_bf16)(Bf16* x, std::size_t count);
+  void (*to_bf16)(const float* x, Bf16* out, std::size_t count);
+  void (*to_f32)(const Bf16* x, float* out, std::size_t count);
+  void (*add)(const float* a, const float* b, float* out, std::size_t count);
+  // sum += x
+  void (*accumulate)(const void* x, Element type, float* sum, std::size_t count);
+  // pixel - 128: exact in bf16.
+  void (*center_pixels)(const std::uint8_t* pixels, void* out, Element type, std::size_t count);
+  // One output row of k x k average pooling, stride k: x points at the first of k input rows of
+  // width_in pixels.
+  void (*avg_pool_row)(const void* x, void* out, Element type, int width_in, int channels, int k);
+  // x /= |x|; a zero row stays zero.
+  void (*unit_row)(float* x, std::size_t count);
+
+  // Floats of scratch that `attention` needs for segments of up to `length` rows.
+  std::size_t (*attention_scratch)(int length, int head);
+  void (*attention_f32)(const AttentionUnit& unit, float* scratch);
+  void (*attention_bf16)(const AttentionUnit& unit, float* scratch);
+  // One query (unit.q, one row; out one row) over `length` keys and values. Scratch: as above.
+  void (*pool_attention_f32)(const AttentionUnit& unit, float* scratch);
+  void (*pool_attention_bf16)(const AttentionUnit& unit, float* scratch);
+};
+
+// The tables, best first. Those this CPU cannot run must not be called.
+const Kernels& avx2_kernels();
+const Kernels& avx512_kernels();
+const Kernels& avx512_bf16_kernels();
+const Kernels& amx_kernels();  // attention on tiles; Requires: the process may use AMX (oneDNN asks
+                               // the system for it)
+
+}  // namespace tandem

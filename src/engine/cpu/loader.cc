@@ -1,0 +1,150 @@
+#include <cmath>
+#include <cstring>
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "engine/cpu/backend.h"
+
+namespace tandem {
+namespace {
+
+// A norm whose output feeds a matrix product writes that product's type; the others are the
+// residual stream itself or feed the float32 projection.
+bool feeds_product(const std::string& prefix) {
+  return prefix.ends_with("ln_1") || prefix.ends_with("ln_2");
+}
+
+void check_rank(const TensorView& view, const std::string& name, std::size_t rank) {
+  if (view.shape.size() == rank) return;
+  throw Error(Kind::kCorrupt,
+              fmt::format("{}: has {} dimensions. Expected {}.", name, view.shape.size(), rank));
+}
+
+std::vector<float> vector_of(const TensorMap& weights, const std::string& name) {
+  return to_float(weights.at(name));
+}
+
+// conv weights *= gain / sqrt(var + eps); bias = norm bias - mean * that.
+void fold_norm(const TensorMap& weights, const std::string& norm, CpuConv& conv) {
+  const auto gain = vector_of(weights, norm + ".weight");
+  const auto shift = vector_of(weights, norm + ".bias");
+  const auto mean = vector_of(weights, norm + ".running_mean");
+  const auto variance = vector_of(weights, norm + ".running_var");
+  const std::size_t each = conv.weights.size() / conv.out;
+  for (int o = 0; o < conv.out; ++o) {
+    const double scale = gain[o] / std::sqrt(static_cast<double>(variance[o]) + 1e-5);
+    for (std::size_t i = 0; i < each; ++i) conv.weights[o * each + i] *= static_cast<float>(scale);
+    conv.bias[o] = static_cast<float>(shift[o] - mean[o] * scale);
+  }
+}
+
+}  // namespace
+
+CpuLinear CpuLoader::linear(const LinearSpec& spec) const {
+  const TensorView& view = weights_.at(spec.weight);
+  check_rank(view, spec.weight, 2);
+  int in = static_cast<int>(view.shape[spec.transposed ? 0 : 1]);
+  int out = static_cast<int>(view.shape[spec.transposed ? 1 : 0]);
+  std::vector<float> values = to_float(view);
+  std::vector<float> bias;
+  if (!spec.bias.empty()) bias = vector_of(weights_, spec.bias);
+  if (spec.end > 0) {
+    const auto at = [&](int row) { return values.begin() + static_cast<std::ptrdiff_t>(row) * in; };
+    values = std::vector<float>(at(spec.begin), at(spec.end));
+    out = spec.end - spec.begin;
+    if (!bias.empty())
+      bias = std::vector<float>(bias.begin() + spec.begin, bias.begin() + spec.end);
+  }
+  if (!spec.layer_scale.empty()) {
+    const auto gamma = vector_of(weights_, spec.layer_scale);
+    for (int o = 0; o < out; ++o) {
+      for (int i = 0; i < in; ++i) values[static_cast<std::size_t>(o) * in + i] *= gamma[o];
+      if (!bias.empty()) bias[o] *= gamma[o];
+    }
+  }
+  // The last projection is small, and what it loses shows: float32 always.
+  CpuLinear linear =
+      pack(values, in, out, spec.transposed ? Element::kF32 : type_, spec.transposed);
+  linear.bias = std::move(bias);
+  return linear;
+}
+
+CpuNorm CpuLoader::norm(const std::string& prefix) const {
+  return {vector_of(weights_, prefix + ".weight"), vector_of(weights_, prefix + ".bias"),
+          feeds_product(prefix) ? type_ : Element::kF32};
+}
+
+CpuConv CpuLoader::conv(const ConvSpec& spec) const {
+  const TensorView& view = weights_.at(spec.weight);
+  check_rank(view, spec.weight, 4);
+  CpuConv conv;
+  conv.out = static_cast<int>(view.shape[0]);
+  conv.in = static_cast<int>(view.shape[1]);
+  conv.kernel = spec.kernel;
+  conv.stride = spec.stride;
+  conv.padding = spec.padding;
+  conv.type = type_;
+  conv.weights = to_float(view);
+  conv.bias.assign(conv.out, 0.0F);
+  if (!spec.norm.empty()) fold_norm(weights_, spec.norm, conv);
+  const bool patches = spec.norm.empty() && conv.in == 3 && spec.kernel == spec.stride;
+  if (patches) {
+    conv.patches = pack_patches(conv);
+    conv.weights.clear();
+  }
+  return conv;
+}
+
+CpuTable CpuLoader::table(const std::string& name) const {
+  const TensorView& view = weights_.at(name);
+  CpuTable table;
+  table.width = static_cast<std::size_t>(view.shape.back());
+  table.rows = static_cast<std::size_t>(view.count()) / table.width;
+  const bool aligned = reinterpret_cast<std::uintptr_t>(view.bytes.data()) % alignof(float) == 0;
+  if (view.dtype == DType::kF32 && aligned) {
+    table.data = reinterpret_cast<const float*>(view.bytes.data());
+    table.owners = weights_.owners;
+    return table;
+  }
+  table.owned = to_float(view);
+  table.data = table.owned.data();
+  return table;
+}
+
+CpuLinear CpuLoader::pack(std::span<const float> values, int in, int out, Element type,
+                          bool transposed) const {
+  CpuLinear linear;
+  linear.in = in;
+  linear.out = out;
+  linear.type = type;
+  linear.weights = pack_weights(cache_.engine(), values, cache_.layout(in, out, type), transposed);
+  return linear;
+}
+
+// W ((p/255 - mean)/std) = W/(255 std) (p - 128) + W (128/255 - mean)/std: the pixels enter as
+// whole numbers that bf16 holds exactly, and normalising costs nothing.
+CpuLinear CpuLoader::pack_patches(const CpuConv& conv) const {
+  const int k = conv.kernel;
+  const std::size_t area = static_cast<std::size_t>(k) * k;
+  std::vector<float> values(conv.weights.size());
+  std::vector<float> bias(conv.out);
+  for (int o = 0; o < conv.out; ++o) {
+    double sum = 0;
+    for (std::size_t c = 0; c < 3; ++c) {
+      const double std = preprocess_.std[c];
+      const double shift = (128.0 / 255.0 - preprocess_.mean[c]) / std;
+      for (std::size_t i = 0; i < area; ++i) {
+        const double w = conv.weights[(o * 3 + c) * area + i];
+        values[o * area * 3 + i * 3 + c] = static_cast<float>(w / (255.0 * std));
+        sum += w * shift;
+      }
+    }
+    bias[o] = static_cast<float>(sum);
+  }
+  CpuLinear linear =
+      pack(values, static_cast<int>(area * 3), conv.out, conv.type, /*transposed=*/false);
+  linear.bias = std::move(bias);
+  return linear;
+}
+
+}  // namespace tandem

@@ -1,0 +1,144 @@
+#include "engine/cpu/primitives.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+
+namespace tandem {
+namespace {
+
+using dnnl::memory;
+using Tag = dnnl::memory::format_tag;
+
+// Rows used to ask for the packed layout: a typical batch. The layout is then fixed for every M.
+constexpr int kTypicalRows = 512;
+
+// "ref…" are oneDNN's plain loops.
+void refuse_reference(const Primitive& p, const std::string& what) {
+  if (p.implementation.rfind("ref", 0) != 0) return;
+  throw Error(Kind::kInternal,
+              fmt::format("{}: oneDNN offers only \"{}\".", what, p.implementation));
+}
+
+void append_activation(dnnl::post_ops& ops, Activation activation) {
+  switch (activation) {
+    case Activation::kNone:
+      return;
+    case Activation::kGelu:
+      return ops.append_eltwise(dnnl::algorithm::eltwise_gelu_erf, 0, 0);
+    case Activation::kQuickGelu:
+      return ops.append_eltwise(dnnl::algorithm::eltwise_swish, 1.702F, 0);
+    case Activation::kRelu:
+      return ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0, 0);
+  }
+}
+
+dnnl::primitive_attr attributes(const dnnl::post_ops& ops) {
+  dnnl::primitive_attr attr;
+  attr.set_scratchpad_mode(
+      dnnl::scratchpad_mode::user);  // the caller's memory: primitives are shared by threads
+  attr.set_post_ops(ops);
+  return attr;
+}
+
+}  // namespace
+
+memory::data_type dnnl_type(Element type) {
+  return type == Element::kF32 ? memory::data_type::f32 : memory::data_type::bf16;
+}
+
+AlignedBytes pack_weights(const dnnl::engine& engine, std::span<const float> values,
+                          const memory::desc& layout, bool transposed) {
+  const auto dims = layout.get_dims();
+  const memory::desc plain(dims, memory::data_type::f32, transposed ? Tag::ab : Tag::ba);
+  AlignedBytes packed(layout.get_size());
+  memory from(plain, engine, const_cast<float*>(values.data()));
+  memory to(layout, engine, packed.data());
+  dnnl::stream stream(engine);
+  dnnl::reorder(from, to).execute(stream, from, to);
+  stream.wait();
+  return packed;
+}
+
+memory::desc PrimitiveCache::layout(int k, int n, Element type) {
+  const std::unique_lock lock(mutex_);
+  const auto key = std::tuple(k, n, type);
+  if (const auto it = layouts_.find(key); it != layouts_.end()) return it->second;
+  const memory::desc src({kTypicalRows, k}, dnnl_type(type), Tag::ab);
+  const memory::desc weights({k, n}, dnnl_type(type), Tag::any);
+  const memory::desc dst({kTypicalRows, n}, dnnl_type(type), Tag::ab);
+  return layouts_
+      .emplace(key, dnnl::matmul::primitive_desc(engine_, src, weights, dst).weights_desc())
+      .first->second;
+}
+
+const Primitive& PrimitiveCache::matmul(const MatmulShape& shape) {
+  return find_or_make(matmuls_, shape, [this](const MatmulShape& s) { return make_matmul(s); });
+}
+
+const Primitive& PrimitiveCache::conv(const ConvShape& shape) {
+  return find_or_make(convs_, shape, [this](const ConvShape& s) { return make_conv(s); });
+}
+
+std::vector<std::string> PrimitiveCache::implementations() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& [shape, primitive] : matmuls_) names.push_back(primitive->implementation);
+  for (const auto& [shape, primitive] : convs_) names.push_back(primitive->implementation);
+  return names;
+}
+
+template <typename Shape, typename Make>
+const Primitive& PrimitiveCache::find_or_make(std::map<Shape, std::unique_ptr<Primitive>>& made,
+                                              const Shape& shape, Make make) {
+  {
+    const std::shared_lock lock(mutex_);
+    if (const auto it = made.find(shape); it != made.end()) return *it->second;
+  }
+  // Two threads may make the same one at the same time; the first to insert wins.
+  auto primitive = make(shape);
+  const std::unique_lock lock(mutex_);
+  return *made.try_emplace(shape, std::move(primitive)).first->second;
+}
+
+std::unique_ptr<Primitive> PrimitiveCache::make_matmul(const MatmulShape& s) {
+  const memory::desc src({s.m, s.k}, dnnl_type(s.type), Tag::ab);
+  const memory::desc dst({s.m, s.n}, dnnl_type(s.dst), Tag::ab);
+  const memory::desc bias({1, s.n}, memory::data_type::f32, Tag::ab);
+  const memory::desc weights = layout(s.k, s.n, s.type);
+  dnnl::post_ops ops;
+  if (s.add) ops.append_sum(1.0F);
+  append_activation(ops, s.activation);
+  const auto attr = attributes(ops);
+  const auto pd = s.bias ? dnnl::matmul::primitive_desc(engine_, src, weights, bias, dst, attr)
+                         : dnnl::matmul::primitive_desc(engine_, src, weights, dst, attr);
+  auto p =
+      std::make_unique<Primitive>(Primitive{dnnl::matmul(pd), src, weights, dst, bias,
+                                            pd.scratchpad_desc().get_size(), pd.impl_info_str()});
+  refuse_reference(*p, fmt::format("matrix product {}x{}x{}", s.m, s.k, s.n));
+  return p;
+}
+
+std::unique_ptr<Primitive> PrimitiveCache::make_conv(const ConvShape& s) const {
+  const auto type = dnnl_type(s.type);
+  const memory::desc src({s.batch, s.in, s.height, s.width}, type, Tag::nhwc);
+  const memory::desc weights({s.out, s.in, s.kernel, s.kernel}, type, Tag::any);
+  const memory::desc bias({s.out}, memory::data_type::f32, Tag::a);
+  const memory::desc dst({s.batch, s.out, s.out_height(), s.out_width()}, type, Tag::nhwc);
+  dnnl::post_ops ops;
+  if (s.add) ops.append_sum(1.0F);
+  if (s.relu) append_activation(ops, Activation::kRelu);
+  const memory::dims strides{s.stride, s.stride};
+  const memory::dims padding{s.padding, s.padding};
+  const dnnl::convolution_forward::primitive_desc pd(
+      engine_, dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, src,
+      weights, bias, dst, strides, padding, padding, attributes(ops));
+  auto p = std::make_unique<Primitive>(
+      Primitive{dnnl::convolution_forward(pd), src, pd.weights_desc(), dst, bias,
+                pd.scratchpad_desc().get_size(), pd.impl_info_str()});
+  refuse_reference(
+      *p, fmt::format("convolution {}x{}x{}x{} to {}", s.batch, s.height, s.width, s.in, s.out));
+  return p;
+}
+
+}  // namespace tandem

@@ -1,0 +1,95 @@
+"""Weights, pictures and tokens computed from a hash: the same numbers as src/engine/generated_model.cc, so that goldens
+of full-size models need no stored weights. Any change here must be made there."""
+import numpy as np
+
+GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)
+
+
+def fnv1a(name):
+    h = 0xCBF29CE484222325
+    for byte in name.encode():
+        h = ((h ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return h
+
+
+def words(seed, name, first, count):
+    """64-bit hashes number first .. first+count-1 of stream `name` (splitmix64 of a counter)."""
+    with np.errstate(over="ignore"):
+        base = np.uint64((fnv1a(name) ^ (seed * int(GOLDEN_RATIO))) & 0xFFFFFFFFFFFFFFFF)
+        z = base + np.arange(first + 1, first + count + 1, dtype=np.uint64) * GOLDEN_RATIO
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def uniform(z):
+    return (z >> np.uint64(40)).astype(np.float64) / 16777216.0
+
+
+def normal(z):
+    """Mean 0, deviation 1: the sum of a hash's four 16-bit parts."""
+    mask = np.uint64(0xFFFF)
+    total = sum(((z >> np.uint64(16 * i)) & mask).astype(np.float64) for i in range(4))
+    return (total - 131070.0) / 65536.0 * 1.7320508075688772
+
+
+def weight(seed, name, shape):
+    """float32 values of a tensor. LayerNorm gains reach from 0.2 to 5 and a few residual channels are 20 times larger, as in
+    trained CLIPs, so that errors of precision show."""
+    count = int(np.prod(shape, dtype=np.int64)) if len(shape) else 1
+    out = np.empty(count, np.float32)
+    for first in range(0, count, 1 << 22):
+        z = words(seed, name, first, min(1 << 22, count - first))
+        out[first : first + len(z)] = _values(name, shape, z, first)
+    return out.reshape(shape)
+
+
+def _values(name, shape, z, first):
+    if name == "logit_scale":
+        return np.full(len(z), 2.6592600369327779)
+    if name.endswith("running_var"):
+        return 0.5 + uniform(z)
+    if name.endswith("running_mean"):
+        return 0.2 * normal(z)
+    if len(shape) == 1 and name.endswith(".weight"):
+        u = uniform(z)
+        return 0.2 + 4.8 * (u * u * u) if "ln_" in name else 0.5 + u
+    if name.endswith("gamma"):
+        return 0.1 + 0.9 * uniform(z)
+    if name.endswith("bias") or name.endswith("positional_embedding"):
+        return 0.1 * normal(z)
+    if name.endswith("embedding") or name.endswith("embedding.weight"):
+        return 0.5 * normal(z)
+    if len(shape) == 4:
+        return normal(z) * np.sqrt(2.0 / (shape[1] * shape[2] * shape[3]))
+    if name in ("visual.proj", "text_projection"):
+        return normal(z) / np.sqrt(float(shape[0]))
+    values = normal(z) / np.sqrt(float(shape[1]))
+    if name.endswith("c_proj.weight") or name.endswith("out_proj.weight"):
+        row = (first + np.arange(len(z))) // shape[1]
+        values = np.where(row % 191 == 13, values * 20.0, values)
+    return values
+
+
+def pictures(seed, count, size):
+    """(count,size,size,3) bytes: coarse blocks with noise on them."""
+    b, y, x, c = np.meshgrid(np.arange(count), np.arange(size), np.arange(size), np.arange(3), indexing="ij")
+    blocks = (size + 15) // 16
+    coarse_index = ((b * blocks + y // 16) * blocks + x // 16) * 3 + c
+    coarse = words(seed, "blocks", 0, count * blocks * blocks * 3)[coarse_index] >> np.uint64(56)
+    fine = words(seed, "noise", 0, count * size * size * 3).reshape(count, size, size, 3) >> np.uint64(58)
+    return (coarse * np.uint64(3) // np.uint64(4) + fine).astype(np.uint8)
+
+
+def texts(seed, count, context_length, vocab_size):
+    """Ragged token ids: start, words, end. The first fills the context, the others are 2 to 16 long, or to its end."""
+    out = []
+    for i in range(count):
+        longest = context_length if i == 0 else min(context_length, 16)
+        z = words(seed, f"text {i}", 0, longest)
+        length = context_length if i == 0 else 2 + int(z[0]) % (longest - 1)
+        ids = [1 + int(z[j]) % (vocab_size - 3) for j in range(length)]
+        ids[0] = vocab_size - 2
+        ids[-1] = vocab_size - 1
+        out.append(ids)
+    return out
