@@ -11,8 +11,9 @@
 namespace tandem {
 namespace {
 
-constexpr png_alloc_size_t kMaxChunkBytes = 8'000'000;  // libpng's own default, stated
-constexpr png_uint_32 kMaxChunks = 1'000;
+constexpr std::size_t kMaxChunkBytes =
+    8'000'000;  // of chunks that are not pixels; libpng's default
+constexpr std::size_t kMaxChunks = 1'000;
 
 struct PngReader {
   Bytes bytes;
@@ -44,6 +45,25 @@ void on_read(png_structp png, png_bytep to, std::size_t count) {
   reader.at += count;
 }
 
+// png   := signature:8 chunk* "IEND"
+// chunk := length:u32 type:u32 data:length crc:u32        (big-endian)
+// Checked before libpng sees the file: it allocates what an eXIf chunk claims to hold.
+void check_chunks(const DecodeJob& job) {
+  std::size_t at = 8, count = 0;
+  while (true) {
+    if (job.bytes.size() < at + 12) throw_damaged(job, "PNG", "file ends too early");
+    const auto* p = reinterpret_cast<const unsigned char*>(job.bytes.data()) + at;
+    const std::size_t length = png_get_uint_32(p);
+    if (length > job.bytes.size() - at - 12) throw_damaged(job, "PNG", "a chunk ends past the file");
+    const bool pixels = std::memcmp(p + 4, "IDAT", 4) == 0;
+    if (!pixels && (length > kMaxChunkBytes || ++count > kMaxChunks)) {
+      throw_damaged(job, "PNG", "too much beside the pixels");
+    }
+    if (std::memcmp(p + 4, "IEND", 4) == 0) return;
+    at += 12 + length;
+  }
+}
+
 bool read_header(PngReader& r) {
   r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning);
   if (r.png == nullptr) return false;
@@ -53,7 +73,7 @@ bool read_header(PngReader& r) {
   png_set_read_fn(r.png, &r, on_read);
   png_set_user_limits(r.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_picture_size() decides
   png_set_chunk_malloc_max(r.png, kMaxChunkBytes);
-  png_set_chunk_cache_max(r.png, kMaxChunks);
+  png_set_chunk_cache_max(r.png, static_cast<png_uint_32>(kMaxChunks));
   // Skips text, colour profiles and the like; of what is optional only tRNS and eXIf change the
   // picture.
   png_set_keep_unknown_chunks(r.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
@@ -108,6 +128,7 @@ void clip_grey16(Image& image) {
 }  // namespace
 
 Decoded decode_png(const DecodeJob& job) {
+  check_chunks(job);
   PngReader reader;
   reader.bytes = job.bytes;
   if (!read_header(reader)) throw_damaged(job, "PNG", reader.message);

@@ -170,6 +170,14 @@ TEST(Decode, RefusesHugePicturesFromTheirHeader) {
   }
 }
 
+TEST(Decode, RefusesPngChunksThatClaimMoreThanTheFileHolds) {
+  auto data = bytes_of("png-exif2.png");
+  const auto type = bytes("eXIf");
+  const auto exif = std::search(data.begin(), data.end(), type.begin(), type.end());
+  exif[-4] = std::byte{0x55};  // 1.4 GB, which libpng would allocate
+  EXPECT_THAT(failure(data).what(), HasSubstr("a chunk ends past the file"));
+}
+
 TEST(Decode, KeepsToThePixelLimitExactly) {
   const auto data = bytes_of("png-filters.png");  // 40x30
   EXPECT_EQ(decode_image(data, "x", {.max_pixels = 1200}).width, 40);
