@@ -21,22 +21,4 @@ void colour_histogram(const Image& image, std::span<float> out) {
   }
 }
 
-Matrix mean_histograms(const Matrix& histograms, std::span<const std::size_t> group_of,
-                       std::size_t groups) {
-  assert(group_of.size() == histograms.rows);
-  Matrix means(groups, histograms.cols);
-  for (std::size_t i = 0; i < histograms.rows; ++i) {
-    const auto from = histograms.row(i);
-    const auto to = means.row(group_of[i]);
-    for (std::size_t bin = 0; bin < from.size(); ++bin) to[bin] += from[bin];
-  }
-  for (std::size_t g = 0; g < groups; ++g) {
-    double sum = 0;
-    for (const float v : means.row(g)) sum += static_cast<double>(v) * v;
-    if (sum == 0) continue;
-    for (float& v : means.row(g)) v = static_cast<float>(v / std::sqrt(sum));
-  }
-  return means;
-}
-
 }  // namespace tandem

@@ -20,9 +20,4 @@ inline constexpr std::size_t kHistogramWidth = 64;
 // == kHistogramWidth.
 void colour_histogram(const Image& image, std::span<float> out);
 
-// (groups,64): mean of the histograms of each group 0..groups-1, as unit rows; zero rows for groups
-// without pictures.
-Matrix mean_histograms(const Matrix& histograms, std::span<const std::size_t> group_of,
-                       std::size_t groups);
-
 }  // namespace tandem

@@ -17,15 +17,5 @@ TEST(ColourHistogram, CountsPixelsByColour) {
   EXPECT_FLOAT_EQ(got[63], 0.5F);        // white: level 3,3,3
 }
 
-TEST(MeanHistograms, AreUnitRowsAndZeroForEmptyGroups) {
-  Matrix histograms(2, kHistogramWidth);
-  histograms.row(0)[0] = 1;
-  histograms.row(1)[1] = 1;
-  const auto got = mean_histograms(histograms, std::vector<std::size_t>{0, 0}, 2);
-  EXPECT_FLOAT_EQ(got.row(0)[0], 0.70710678F);
-  EXPECT_FLOAT_EQ(got.row(0)[1], 0.70710678F);
-  for (const float v : got.row(1)) EXPECT_EQ(v, 0);
-}
-
 }  // namespace
 }  // namespace tandem

@@ -1,0 +1,50 @@
+// What a command is, and what it is given. One file per command, one row in commands.cc.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/console.h"
+#include "cli/options.h"
+
+namespace tandem::cli {
+
+struct Context {
+  Console& console;
+  std::vector<std::string> command_line;  // as the process got it, for handing over to tandem-torch
+  std::filesystem::path assets;           // TANDEM_ASSETS, or empty: beside the program
+};
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  int (*run)(Context& context,
+             Arguments arguments);  // returns the exit code; throws UsageError, Error
+};
+
+// The table of this program: tandem and tandem-torch have their own.
+std::span<const Command> commands();
+
+int run_classify(Context& context, Arguments arguments);
+int run_embed(Context& context, Arguments arguments);
+int run_index(Context& context, Arguments arguments);
+int run_search(Context& context, Arguments arguments);
+int run_train(Context& context, Arguments arguments);
+int run_eval(Context& context, Arguments arguments);
+int run_models(Context& context, Arguments arguments);
+int run_doctor(Context& context, Arguments arguments);
+int run_bench(Context& context, Arguments arguments);
+
+// What every command understands.
+struct OutputFlags {
+  bool json = false;
+  bool quiet = false;
+};
+
+// Declares --json and --quiet under "Output", parses, and answers --help. Returns whether to go on.
+bool parse_or_help(Options& options, OutputFlags& flags, Context& context, Arguments arguments);
+
+}  // namespace tandem::cli

@@ -1,0 +1,21 @@
+// The commands of `tandem`.
+#include "cli/command.h"
+
+namespace tandem::cli {
+
+std::span<const Command> commands() {
+  static constexpr Command kCommands[] = {
+      {"classify", "name what pictures show, with any words as labels", run_classify},
+      {"embed", "turn pictures and texts into vectors (.npy)", run_embed},
+      {"index", "build or refresh a searchable collection of pictures", run_index},
+      {"search", "find pictures by words, by another picture, or both", run_search},
+      {"train", "train a model from captioned pictures", run_train},
+      {"eval", "measure a model on captioned pictures", run_eval},
+      {"models", "list the models, or describe one", run_models},
+      {"doctor", "check this machine: processor, kernels, equality, speed", run_doctor},
+      {"bench", "measure what the processor can do", run_bench},
+  };
+  return kCommands;
+}
+
+}  // namespace tandem::cli

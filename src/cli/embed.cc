@@ -1,0 +1,203 @@
+// `tandem embed`: pictures and texts to .npy files in clip-retrieval's layout.
+#include <chrono>
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/interrupt.h"
+#include "cli/model_flags.h"
+#include "cli/skips.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "data/folder.h"
+#include "data/npy.h"
+#include "engine/pictures.h"
+
+namespace tandem::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Flags {
+  ModelFlags model;
+  OutputFlags output;
+  std::vector<std::string> pictures;
+  std::string texts;
+  std::string out;
+  std::string dtype = "f16";
+  bool strict = false;
+};
+
+Options declare(Flags& flags) {
+  Options options("embed",
+                  "turn pictures and texts into vectors of one space, as NumPy files. Rows are "
+                  "unit vectors, so a dot product "
+                  "is a cosine similarity.");
+  options.example(
+      "tandem embed photos/ --out vectors",
+      "vectors/img_emb/img_emb_0.npy, and what each row is in vectors/metadata/metadata_0.jsonl");
+  options.example("tandem embed photos/ --texts captions.txt --out vectors --dtype f32",
+                  "texts too, one a line, to vectors/text_emb/text_emb_0.npy");
+  options.words("PATH…", flags.pictures, "pictures, or folders of them (sorted by path)", 0);
+  options.group("What and where to");
+  options.text("--texts", "FILE", flags.texts, "texts to embed, one a line, empty lines included");
+  options.text("--out", "DIR", flags.out,
+               "folder to write; its files are replaced only when all of them are complete");
+  options.choice("--dtype", {"f16", "f32"}, flags.dtype, "how vectors are stored (default: f16)");
+  options.flag("--strict", flags.strict, "exit code 7 when a picture had to be skipped");
+  add_model_options(options, flags.model);
+  return options;
+}
+
+std::vector<std::string> read_lines(const fs::path& file) {
+  const auto text = read_text_file(file, std::size_t{1} << 31);
+  std::vector<std::string> lines;
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    const auto end = std::min(text.find('\n', begin), text.size());
+    auto line = text.substr(begin, end - begin);
+    if (line.ends_with('\r')) line.pop_back();
+    lines.push_back(std::move(line));
+    begin = end + 1;
+  }
+  if (lines.empty())
+    throw Error(Kind::kInput, "--texts " + file.string() + " is empty. Expected one text a line.");
+  return lines;
+}
+
+// The output folder. Files appear under their names only in commit().
+class Output {
+ public:
+  Output(const fs::path& dir, std::size_t width, const Flags& flags)
+      : dir_(dir), width_(width), dtype_(flags.dtype == "f32" ? NpyDType::kF32 : NpyDType::kF16) {
+    for (const auto* folder : {"metadata", "stats"}) fs::create_directories(dir / folder);
+    if (!flags.pictures.empty()) images_ = writer("img_emb");
+    if (!flags.texts.empty()) texts_ = writer("text_emb");
+    metadata_ = std::make_unique<AtomicFile>(dir / "metadata" / "metadata_0.jsonl");
+    skipped_ = std::make_unique<AtomicFile>(dir / "skipped.jsonl");
+  }
+
+  void add_picture(const std::string& path, const PictureRow& row) {
+    line(*metadata_, {{"row", images_->rows()},
+                      {"path", path},
+                      {"width", row.width},
+                      {"height", row.height},
+                      {"sha256", row.sha256}});
+    images_->add(row.vector);
+  }
+
+  void add_text(const std::string& text, std::span<const float> vector) {
+    line(*metadata_, {{"row", texts_->rows()}, {"text", text}});
+    texts_->add(vector);
+  }
+
+  void add_skipped(const std::string& path, const Error& error) {
+    line(*skipped_, {{"path", path}, {"kind", kind_name(error.kind())}, {"reason", error.what()}});
+  }
+
+  // Metadata and statistics last: where they are, the vectors are complete.
+  void commit(const json::object& stats) {
+    if (images_) images_->finish();
+    if (texts_) texts_->finish();
+    skipped_->commit();
+    metadata_->commit();
+    write_file_atomically(dir_ / "stats" / "0.json", json::pretty(stats) + "\n");
+  }
+
+ private:
+  std::unique_ptr<NpyWriter> writer(const std::string& name) {
+    fs::create_directories(dir_ / name);
+    return std::make_unique<NpyWriter>(dir_ / name / (name + "_0.npy"), width_, dtype_);
+  }
+  static void line(AtomicFile& file, const json::object& object) {
+    file.write(json::dump(object) + "\n");
+  }
+
+  fs::path dir_;
+  std::size_t width_;
+  NpyDType dtype_;
+  std::unique_ptr<NpyWriter> images_, texts_;
+  std::unique_ptr<AtomicFile> metadata_, skipped_;
+};
+
+// Returns how many pictures were looked at.
+std::size_t embed_files(const Model& model, const std::vector<FoundFile>& files, Output& out,
+                        Skips& skips, Context& context) {
+  std::vector<fs::path> paths;
+  for (const auto& file : files) paths.push_back(file.path);
+  const auto progress = context.console.progress("img", paths.size());
+  const auto seen = embed_pictures(model, picture_files(paths), {.hash = true, .stop = interrupted},
+                                   [&](const PictureRow& row) {
+                                     const auto path = paths[row.index].string();
+                                     progress->add();
+                                     if (row.error) {
+                                       skips.add(path, *row.error);
+                                       out.add_skipped(path, *row.error);
+                                     } else {
+                                       out.add_picture(path, row);
+                                     }
+                                   });
+  progress->finish();
+  return seen;
+}
+
+void embed_lines(const Model& model, const std::vector<std::string>& texts, Output& out,
+                 Context& context) {
+  constexpr std::size_t kAtATime = 4096;
+  const auto progress = context.console.progress("texts", texts.size());
+  for (std::size_t begin = 0; begin < texts.size() && !interrupted(); begin += kAtATime) {
+    const auto end = std::min(texts.size(), begin + kAtATime);
+    const std::vector<std::string> some(texts.begin() + static_cast<std::ptrdiff_t>(begin),
+                                        texts.begin() + static_cast<std::ptrdiff_t>(end));
+    const auto vectors = model.embed_texts(some);
+    for (std::size_t i = 0; i < some.size(); ++i) out.add_text(some[i], vectors.row(i));
+    progress->add(some.size());
+  }
+  progress->finish();
+}
+
+}  // namespace
+
+int run_embed(Context& context, Arguments arguments) {
+  Flags flags;
+  auto options = declare(flags);
+  if (!parse_or_help(options, flags.output, context, arguments)) return kDone;
+  if (flags.pictures.empty() && flags.texts.empty())
+    throw UsageError("expected pictures, --texts FILE, or both.");
+  if (flags.out.empty()) throw UsageError("expected --out DIR, the folder to write.");
+  const auto files = flags.pictures.empty()
+                         ? std::vector<FoundFile>()
+                         : find_pictures({flags.pictures.begin(), flags.pictures.end()});
+  const auto texts = flags.texts.empty() ? std::vector<std::string>() : read_lines(flags.texts);
+  const auto model = load(flags.model, context);
+
+  Output out(flags.out, static_cast<std::size_t>(model.width()), flags);
+  Skips skips(context.console);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto seen = embed_files(model, files, out, skips, context);
+  embed_lines(model, texts, out, context);
+  if (interrupted()) {
+    context.console.note("stopped: nothing was written to " + escape(flags.out));
+    return kInterruptedExitCode;
+  }
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const auto pictures = seen - skips.total();
+  const json::object stats{{"pictures", pictures},      {"texts", texts.size()},
+                           {"skipped", skips.total()},  {"seconds", seconds},
+                           {"width", model.width()},    {"dtype", flags.dtype},
+                           {"model", model.name()},     {"fingerprint", model.fingerprint()},
+                           {"engine", model.describe()}};
+  out.commit(stats);
+  if (flags.output.json) {
+    context.console.out(json::dump(stats));
+  } else {
+    context.console.note(fmt::format("{} pictures and {} texts, {} wide, to {} in {:.1f} s",
+                                     with_thousands(pictures), with_thousands(texts.size()),
+                                     model.width(), escape(flags.out), seconds));
+  }
+  skips.summarise(seen);
+  return skips.exit_code(pictures + texts.size(), flags.strict);
+}
+
+}  // namespace tandem::cli

@@ -1,0 +1,44 @@
+#include "cli/model_flags.h"
+
+#include "cli/device.h"
+#include "engine/model.h"
+#include "preprocess/templates.h"
+
+namespace tandem::cli {
+
+void add_model_options(Options& options, ModelFlags& flags) {
+  options.group("Model");
+  options.text("--model", "NAME", flags.model,
+               "a name from `tandem models`, a folder, or a .safetensors file (default: mini)");
+  options.choice("--precision", {"auto", "fp32", "bf16"}, flags.precision,
+                 "how numbers are held while computing (default: bf16 where the processor has it)");
+  options.number("--threads", "N", flags.threads, "threads to compute with (default: one per core)",
+                 1);
+  options.text("--device", "D", flags.device, "cpu, or cuda with tandem-torch (default: cpu)");
+  options.flag("--reference", flags.reference,
+               "read pictures exactly as open_clip does: no EXIF turning, alpha dropped");
+  options.text("--assets", "DIR", flags.assets,
+               "where models and prompts are (default: TANDEM_ASSETS, or as installed)");
+}
+
+std::filesystem::path assets_folder(const ModelFlags& flags, const Context& context) {
+  if (!flags.assets.empty()) return flags.assets;
+  return context.assets.empty() ? default_assets() : context.assets;
+}
+
+Model load(const ModelFlags& flags, const Context& context) {
+  LoadOptions options;
+  if (flags.precision == "fp32") options.precision = Precision::kFp32;
+  if (flags.precision == "bf16") options.precision = Precision::kBf16;
+  options.threads = flags.threads;
+  options.assets = assets_folder(flags, context);
+  options.reading = flags.reference ? PictureReading::kReference : PictureReading::kAsSeen;
+  return load_model(flags.model, options, flags.device, encoder_for(flags.device, context));
+}
+
+std::vector<std::string> templates_for(const Model& model, const std::string& given,
+                                       const std::filesystem::path& assets) {
+  return load_templates(given.empty() ? model.rep().row.templates : given, assets);
+}
+
+}  // namespace tandem::cli

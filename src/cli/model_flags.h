@@ -1,0 +1,33 @@
+// The options that say which model runs and how: the same for every command that needs one.
+#pragma once
+
+#include <string>
+
+#include "tandem/model.h"
+
+#include "cli/command.h"
+
+namespace tandem::cli {
+
+struct ModelFlags {
+  std::string model = "mini";
+  std::string precision = "auto";
+  std::string device = "cpu";
+  std::string assets;
+  int threads = 0;
+  bool reference = false;
+};
+
+void add_model_options(Options& options, ModelFlags& flags);
+
+// Where the assets are: --assets, TANDEM_ASSETS, or beside the program.
+std::filesystem::path assets_folder(const ModelFlags& flags, const Context& context);
+
+// Throws Error; in `tandem`, a device other than the CPU hands the process over to tandem-torch.
+Model load(const ModelFlags& flags, const Context& context);
+
+// The templates to fill labels into: `given`, or when that is empty the set that suits the model.
+std::vector<std::string> templates_for(const Model& model, const std::string& given,
+                                       const std::filesystem::path& assets);
+
+}  // namespace tandem::cli
