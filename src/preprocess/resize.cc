@@ -79,7 +79,7 @@ Image resize_down(const Image& image, int left, int width, const Taps& down) {
 }
 
 // Rows are resized as the columns come to need them, into a buffer that stays in the cache.
-Image resize_both(const Image& image, const Taps& across, const Taps& down) {
+Image resize_both(const Image& image, const RowResizer& across, const Taps& down) {
   Image out = empty_like(image, across.outputs(), down.outputs());
   const std::size_t size = static_cast<std::size_t>(out.width) * out.channels;
   const int most = *std::max_element(down.count.begin(), down.count.end());
@@ -96,7 +96,7 @@ Image resize_both(const Image& image, const Taps& across, const Taps& down) {
                   buffer.begin());
         from = need_from;
       }
-      resize_rows(image, across, to, rows, buffer.data() + size * (to - from));
+      across.resize(image, to, rows, buffer.data() + size * (to - from));
       to += rows;
     }
     resize_column({buffer.data() + size * (need_from - from), size}, size, down, y,
@@ -120,10 +120,11 @@ Image resize_pixels(const Image& image, const ResizePlan& plan) {
   if (untouched(x)) return resize_down(image, plan.x, plan.width, make_taps(y, plan.filter));
   if (untouched(y)) {
     Image out = empty_like(image, plan.width, plan.height);
-    resize_rows(image, make_taps(x, plan.filter), plan.y, plan.height, out.pixels.data());
+    const RowResizer across(make_taps(x, plan.filter));
+    across.resize(image, plan.y, plan.height, out.pixels.data());
     return out;
   }
-  return resize_both(image, make_taps(x, plan.filter), make_taps(y, plan.filter));
+  return resize_both(image, RowResizer(make_taps(x, plan.filter)), make_taps(y, plan.filter));
 }
 
 }  // namespace

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
+
+#include "preprocess/resize_vnni.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "preprocess/resize_kernels.cc"
@@ -90,6 +93,9 @@ void rows_kernel(const std::uint8_t* const* from, const Taps& taps, int channels
   channels == 3 ? rows_of<3>(from, taps, to) : rows_of<4>(from, taps, to);
 }
 
+// Whether this CPU is one for resize_rows_vnni(); false where a test holds Highway back.
+bool has_vnni() { return HWY_TARGET == HWY_AVX3_DL; }
+
 // `kVectors` vectors of one output row, from `count` input rows that are `stride` bytes apart.
 template <int kVectors>
 HWY_INLINE void column_block(const std::uint8_t* from, std::size_t stride,
@@ -148,22 +154,27 @@ HWY_AFTER_NAMESPACE();
 namespace tandem {
 
 HWY_EXPORT(rows_kernel);
+HWY_EXPORT(has_vnni);
 HWY_EXPORT(column_kernel);
 
 namespace {
 
-constexpr std::size_t kReadPast = 16;  // what the kernel may read past the end of a row
+constexpr int kReadsPast = 16;  // bytes that rows_kernel() may read past the end of a row
 
 }  // namespace
 
-void resize_rows(const Image& in, const Taps& taps, int row_from, int rows, std::uint8_t* to) {
+RowResizer::RowResizer(Taps taps) : taps_(std::move(taps)) {
+  if (HWY_DYNAMIC_DISPATCH(has_vnni)()) vnni_weights_ = vnni_weights(taps_);
+}
+
+void RowResizer::resize(const Image& in, int row_from, int rows, std::uint8_t* to) const {
   const std::size_t in_bytes = static_cast<std::size_t>(in.width) * in.channels;
-  const std::size_t out_bytes = static_cast<std::size_t>(taps.outputs()) * in.channels;
-  const std::size_t padded = in_bytes + kReadPast;
+  const std::size_t out_bytes = static_cast<std::size_t>(outputs()) * in.channels;
+  const bool vnni = !vnni_weights_.empty();
+  const std::size_t padded = in_bytes + (vnni ? kVnniReadsPast : kReadsPast);
   std::vector<std::uint8_t> last_rows;  // copies of rows past which nothing may be read
   std::vector<std::uint8_t> spare;      // output of rows that are not wanted
   const std::uint8_t* end = in.pixels.data() + in.pixels.size();
-  const auto kernel = HWY_DYNAMIC_DISPATCH(rows_kernel);
   for (int y = 0; y < rows; y += kRowsAtOnce) {
     std::array<const std::uint8_t*, kRowsAtOnce> block;
     std::array<std::uint8_t*, kRowsAtOnce> block_to;
@@ -178,7 +189,11 @@ void resize_rows(const Image& in, const Taps& taps, int row_from, int rows, std:
       std::copy_n(block[i], in_bytes, copy);
       block[i] = copy;
     }
-    kernel(block.data(), taps, in.channels, block_to.data());
+    if (vnni) {
+      resize_rows_vnni(block.data(), taps_, vnni_weights_.data(), in.channels, block_to.data());
+    } else {
+      HWY_DYNAMIC_DISPATCH(rows_kernel)(block.data(), taps_, in.channels, block_to.data());
+    }
   }
 }
 

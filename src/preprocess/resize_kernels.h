@@ -2,6 +2,10 @@
 // to this room.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
 #include "preprocess/image.h"
 #include "preprocess/resize_taps.h"
 
@@ -9,9 +13,21 @@ namespace tandem {
 
 constexpr int kRowsAtOnce = 4;  // rows that are resized together, sharing the loads of the weights
 
-// Resizes rows [row_from, row_from + rows) of `in` to taps.outputs() pixels each, one after the
-// other at `to`.
-void resize_rows(const Image& in, const Taps& taps, int row_from, int rows, std::uint8_t* to);
+// The horizontal pass. Immutable; safe to share.
+class RowResizer {
+ public:
+  explicit RowResizer(Taps taps);
+
+  int outputs() const { return taps_.outputs(); }
+
+  // Resizes rows [row_from, row_from + rows) of `in` to outputs() pixels each, one after the other
+  // at `to`. Faster for a multiple of kRowsAtOnce.
+  void resize(const Image& in, int row_from, int rows, std::uint8_t* to) const;
+
+ private:
+  Taps taps_;
+  std::vector<std::int8_t> vnni_weights_;  // empty where the CPU has no VNNI
+};
 
 // Rows of bytes, `stride` apart.
 struct Rows {

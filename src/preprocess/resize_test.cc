@@ -38,9 +38,11 @@ void expect_equal_to_pillow() {
 TEST(Resize, EqualsPillowByteForByte) { expect_equal_to_pillow(); }
 
 TEST(Resize, EqualsPillowWithEveryInstructionSet) {
-  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    SCOPED_TRACE(hwy::TargetName(target));
-    hwy::SetSupportedTargetsForTest(target);
+  std::int64_t left = hwy::SupportedTargets();
+  ASSERT_NE(left, 0);
+  for (; left != 0; left &= left - 1) {
+    SCOPED_TRACE(hwy::TargetName(left & -left));
+    hwy::SetSupportedTargetsForTest(left & -left);
     expect_equal_to_pillow();
   }
   hwy::SetSupportedTargetsForTest(0);
