@@ -311,20 +311,16 @@ int Collection::width() const { return rep_->meta.width; }
 
 namespace {
 
-// The rows of `snapshot` whose ids are in `wanted`; both are ascending.
-Snapshot selected(const Snapshot& snapshot, const std::vector<std::int64_t>& wanted,
-                  std::size_t width) {
-  Snapshot result;
-  std::size_t row = 0;
+// The positions in `ids` of those that are in `wanted`; both are ascending.
+std::vector<std::size_t> positions_of(const std::vector<std::int64_t>& ids,
+                                      const std::vector<std::int64_t>& wanted) {
+  std::vector<std::size_t> positions;
+  std::size_t at = 0;
   for (const std::int64_t id : wanted) {
-    while (row < snapshot.ids.size() && snapshot.ids[row] < id) ++row;
-    if (row == snapshot.ids.size()) break;
-    if (snapshot.ids[row] != id) continue;
-    result.ids.push_back(id);
-    const auto* begin = snapshot.rows.data() + row * width;
-    result.rows.insert(result.rows.end(), begin, begin + width);
+    while (at < ids.size() && ids[at] < id) ++at;
+    if (at < ids.size() && ids[at] == id) positions.push_back(at);
   }
-  return result;
+  return positions;
 }
 
 // Nothing when an item was removed since its vector was read.
@@ -353,19 +349,21 @@ std::vector<Hit> Collection::search(std::span<const float> query,
   // repeated.
   while (true) {
     std::shared_ptr<const Snapshot> snapshot;
+    std::vector<std::size_t> selected;
     {
       const std::lock_guard guard(rep_->mutex);
       Transaction transaction(*rep_->reader, Transaction::Kind::kRead);
       rep_->refresh_snapshot();
       snapshot = rep_->snapshot;
       if (!options.where.empty()) {
-        const auto ids = matching_ids(*rep_->reader, options.where, options.where_timeout_ms);
-        snapshot = std::make_shared<const Snapshot>(selected(*snapshot, ids, width));
+        selected = positions_of(
+            snapshot->ids, matching_ids(*rep_->reader, options.where, options.where_timeout_ms));
       }
       transaction.commit();
     }
-    const auto best =
-        best_rows(query, snapshot->ids, snapshot->rows, options.top_k, options.threads);
+    RowSet set{snapshot->ids, snapshot->rows, std::nullopt};
+    if (!options.where.empty()) set.selected = selected;
+    const auto best = best_rows(query, set, options.top_k, options.threads);
     const std::lock_guard guard(rep_->mutex);
     if (auto hits = hits_for(*rep_->reader, best)) return *std::move(hits);
   }

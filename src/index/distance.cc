@@ -99,23 +99,27 @@ std::vector<Scored> TopK::sorted() const {
   return result;
 }
 
-std::vector<Scored> best_rows(std::span<const float> query, std::span<const std::int64_t> ids,
-                              std::span<const std::uint16_t> rows, std::size_t k,
+std::vector<Scored> best_rows(std::span<const float> query, const RowSet& set, std::size_t k,
                               std::size_t threads) {
-  const std::size_t width = query.size();
-  const std::size_t count = ids.size();
-  k = std::min(k, count);
+  const std::size_t count = set.selected ? set.selected->size() : set.ids.size();
   const std::size_t chunks = (count + kChunkRows - 1) / kChunkRows;
-  if (rows.size() < kParallelValues) threads = 1;
-  std::vector<TopK> best(chunks, TopK(k));
+  if (count * query.size() < kParallelValues) threads = 1;
+  std::vector<TopK> best(chunks, TopK(std::min(k, count)));
   parallel_for(chunks, threads, [&](std::size_t chunk) {
-    const std::size_t first = chunk * kChunkRows;
-    const std::size_t size = std::min(kChunkRows, count - first);
-    std::vector<float> scores(size);
-    dot_rows(query, rows.subspan(first * width, size * width), scores);
-    for (std::size_t i = 0; i < size; ++i) best[chunk].offer({ids[first + i], scores[i]});
+    const std::size_t end = std::min((chunk + 1) * kChunkRows, count);
+    const auto position = [&](std::size_t i) { return set.selected ? (*set.selected)[i] : i; };
+    std::vector<float> scores;
+    for (std::size_t i = chunk * kChunkRows; i < end;) {
+      const std::size_t first = position(i);
+      std::size_t length = 1;  // of the run of neighbouring rows that begins here
+      while (i + length < end && position(i + length) == first + length) ++length;
+      scores.resize(length);
+      dot_rows(query, set.rows.subspan(first * query.size(), length * query.size()), scores);
+      for (std::size_t j = 0; j < length; ++j) best[chunk].offer({set.ids[first + j], scores[j]});
+      i += length;
+    }
   });
-  TopK all(k);
+  TopK all(std::min(k, count));
   for (const TopK& part : best) all.merge(part);
   return all.sorted();
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -34,10 +35,16 @@ class TopK {
   std::vector<Scored> heap_;  // the worst of the kept ones in front
 };
 
-// The best `k` rows. ids: (N), ascending; rows: (N,D). `threads` as in parallel_for; small inputs
-// use one.
-std::vector<Scored> best_rows(std::span<const float> query, std::span<const std::int64_t> ids,
-                              std::span<const std::uint16_t> rows, std::size_t k,
+// Stored rows to search. Borrows everything.
+struct RowSet {
+  std::span<const std::int64_t> ids;    // (N), ascending
+  std::span<const std::uint16_t> rows;  // (N,D) halves
+  // Positions of the rows that count, ascending; nothing: all of them.
+  std::optional<std::span<const std::size_t>> selected;
+};
+
+// The best `k` rows for a query (D). `threads` as in parallel_for; small inputs use one.
+std::vector<Scored> best_rows(std::span<const float> query, const RowSet& set, std::size_t k,
                               std::size_t threads);
 
 }  // namespace tandem

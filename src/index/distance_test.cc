@@ -81,18 +81,43 @@ TEST(BestRows, EqualsSortingEverythingWhateverTheThreads) {
   for (std::size_t i = 0; i < data.ids.size(); ++i) want.push_back({data.ids[i], scores[i]});
   std::sort(want.begin(), want.end(), ranks_before);
   for (const std::size_t threads : {1, 4}) {
-    const auto got = best_rows(data.query, data.ids, data.rows, 100, threads);
+    const auto got = best_rows(data.query, {data.ids, data.rows, {}}, 100, threads);
     ASSERT_EQ(got.size(), 100U);
     for (std::size_t i = 0; i < got.size(); ++i) {
       ASSERT_EQ(got[i].id, want[i].id);
       ASSERT_EQ(got[i].score, want[i].score);
     }
   }
-  EXPECT_EQ(
-      best_rows(data.query, std::span(data.ids).first(5), std::span(data.rows).first(5 * 64), 10, 1)
-          .size(),
-      5U);
-  EXPECT_TRUE(best_rows(data.query, {}, {}, 10, 1).empty());
+  EXPECT_EQ(best_rows(data.query,
+                      {std::span(data.ids).first(5), std::span(data.rows).first(5 * 64), {}}, 10, 1)
+                .size(),
+            5U);
+  EXPECT_TRUE(best_rows(data.query, {}, 10, 1).empty());
+}
+
+TEST(BestRows, ASelectionEqualsSortingTheSelected) {
+  const Data data = random_data(70'000, 64, 6);
+  Rng rng(7);
+  for (const std::uint64_t one_in : {1, 2, 50, 5000}) {
+    std::vector<std::size_t> selected;
+    for (std::size_t i = 0; i < data.ids.size(); ++i) {
+      if (rng.below(one_in) == 0) selected.push_back(i);
+    }
+    std::vector<Scored> want;
+    for (const std::size_t i : selected) {
+      float score = 0;
+      dot_rows(data.query, std::span(data.rows).subspan(i * 64, 64), std::span(&score, 1));
+      want.push_back({data.ids[i], score});
+    }
+    std::sort(want.begin(), want.end(), ranks_before);
+    want.resize(std::min<std::size_t>(want.size(), 20));
+    const auto got = best_rows(data.query, {data.ids, data.rows, selected}, 20, 2);
+    ASSERT_EQ(got.size(), want.size());
+    for (std::size_t i = 0; i < got.size(); ++i)
+      ASSERT_EQ(got[i].id, want[i].id) << "1 in " << one_in;
+  }
+  EXPECT_TRUE(
+      best_rows(data.query, {data.ids, data.rows, std::span<const std::size_t>{}}, 20, 2).empty());
 }
 
 }  // namespace
