@@ -53,6 +53,8 @@ PIECES = [
     "&#10;", "&#13;", "&nbsp", "&notit;", "&noti", "&ampamp;", "&AMP", "&LT;", "&EACUTE;", "&SZLIG;", "&;", "&#;", "&#x;", "&#xg;",
     "â€™", "â€œ like this â€�", "Ã©", "Ã la mode", "voilÃ le", "Ã ", "Â ", "Â£", "ï»¿", "ðŸ˜€", "Ã¯Â»Â¿", "â€\x9d", "Ð¿Ñ€Ð¸", "å\x85¬",
     "à² ", "√†", "‚Äì", "вЂ™", "Ã\xa0", "ÃƒÂ©", "Ã¢â‚¬â„¢", "\xc0\x80", "í\xa0½í¸\x80", "í\xa0½í¸\n", "À\n", "×³", "β€™", "ā€", "Ø§Ù„",
+    "Ã quilo", "Ã quele", "Ã quela", "Ã s vezes", "Ã squilo", "À&#10;Ã©x", "â\x85 Ã©", "ã\x85 Ã©", "â \x85Ã©", "à\x85 ", "á \x99Ã©",
+    "í\xa0½í¸&#10;é", "û Ã©", "–Ä ", "√± √ ®",
 ]  # fmt: skip
 
 
@@ -150,7 +152,7 @@ def utf8ish(rng):
     for _ in range(rng.randint(1, 6)):
         lead = rng.choice((0xC2, 0xC3, 0xC5, 0xCE, 0xD0, 0xD9, 0xE0, 0xE2, 0xE3, 0xED, 0xEF, 0xF0, 0xF0, 0xF3, 0xF4, 0xC0, rng.randrange(0xC0, 0x100)))
         more = 1 if lead < 0xE0 else 2 if lead < 0xF0 else 3
-        tail = [rng.choice((0x20, 0x3F, 0xA0, 0x9F, 0x80, 0x99, *[rng.randrange(0x80, 0xC0)] * 6)) for _ in range(more)]
+        tail = [rng.choice((0x20, 0x3F, 0xA0, 0x9F, 0x80, 0x99, 0x85, *[rng.randrange(0x80, 0xC0)] * 6)) for _ in range(more)]
         if lead == 0xED and rng.random() < 0.6:
             tail = [rng.randrange(0xA0, 0xB0), rng.randrange(0x80, 0xC0), 0xED, rng.randrange(0xB0, 0xC0), rng.choice((0x0A, 0x3F, 0x1A, rng.randrange(0x80, 0xC0)))]
         out += bytes([lead, *tail]) + rng.choice((b"", b"", b" ", b"a", b"s ", b"quela", b"\n"))

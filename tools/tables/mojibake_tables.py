@@ -145,6 +145,43 @@ def minimized(rows):
         groups = refined
 
 
+def verify(rows, samples):
+    """Compares the automaton with ftfy's expression on every transition (Chow's W-method): a way to each state, each
+    class of character, and endings that tell each pair of states apart."""
+    access = {0: ""}
+    queue = [0]
+    for state in queue:
+        for number, target in enumerate(rows[state]):
+            if target not in access:
+                access[target] = access[state] + chr(samples[number])
+                queue.append(target)
+    assert len(access) == len(rows)
+
+    def bad(state, text):
+        for char in text:
+            state = rows[state][numbers[char]]
+        return state == 1
+
+    numbers = {chr(c): i for i, c in enumerate(samples)}
+    endings = [""]
+    singles = list(numbers)
+    groups = {}
+    while len(groups) < len(rows):  # add endings until every state answers differently
+        groups = {tuple(bad(state, e) for e in endings): state for state in range(len(rows))}
+        candidates = singles + [a + e for a in singles for e in endings]
+        best = max(candidates, key=lambda e: len({(tuple(bad(s, x) for x in endings), bad(s, e)) for s in range(len(rows))}))
+        if len(groups) < len(rows):
+            endings.append(best)
+    count = 0
+    for state, way in access.items():
+        for char in singles:
+            for ending in endings:
+                text = way + char + ending
+                count += 1
+                assert bad(0, text) == badness.is_bad(text), repr(text)
+    print(f"automaton equals ftfy's expression on {count} strings")
+
+
 def encoding_bytes():
     """For each encoding that ftfy tries, what its upper bytes decode to; and windows-1252's gaps."""
     upper = bytes(range(0x80, 0x100))
@@ -166,6 +203,7 @@ def main():
     chars = chars.union(*(place.named() for _, places in alts for place in places))
     classes, samples = character_classes(alts, chars)
     rows = minimized(automaton(alts, samples))
+    verify(rows, samples)
     assert len(rows) < 256 and max(chars) <= 0xFFFF
     records = []
     for c in sorted(chars):
