@@ -1,5 +1,6 @@
 // `tandem classify`: pictures against labels.
 #include <fmt/format.h>
+#include <set>
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -63,6 +64,10 @@ std::vector<std::string> read_labels(const Flags& flags) {
   auto labels = flags.labels.empty() ? load_labels(flags.labels_file) : split_list(flags.labels);
   if (labels.empty())
     throw UsageError("--labels: expected at least one label, such as --labels cat,dog.");
+  const std::set<std::string> distinct(labels.begin(), labels.end());
+  if (distinct.size() < labels.size()) {
+    throw UsageError("--labels: a label stands there twice. Expected each once.");
+  }
   return labels;
 }
 

@@ -12,6 +12,8 @@
 namespace tandem::cli {
 namespace {
 
+constexpr std::chrono::milliseconds kPatience{700};
+
 bool wants_colour() {
   const char* no_colour = std::getenv("NO_COLOR");  // https://no-color.org
   const char* term = std::getenv("TERM");
@@ -46,6 +48,7 @@ std::string_view code(Style style) {
 }
 
 std::string paint(std::string_view text, Style style) {
+  if (style == Style::kPlain || text.empty()) return std::string(text);
   return std::string(code(style)) + std::string(text) + "\x1b[0m";
 }
 
@@ -86,11 +89,11 @@ std::unique_ptr<Progress> Console::progress(std::string unit, std::optional<std:
   options.total = total;
   if (error_terminal_) options.interval = std::chrono::milliseconds(100);
   const auto begin = std::chrono::steady_clock::now();
-  const auto interval = options.interval;
+  // Work that is over before anyone could wonder needs no progress.
+  const auto patience = std::max<std::chrono::milliseconds>(options.interval, kPatience);
   return std::make_unique<Progress>(std::move(options), [this, begin,
-                                                         interval](const std::string& line) {
-    // The closing line of work that was over before the first interval would be noise.
-    if (quiet_ || std::chrono::steady_clock::now() - begin < interval) return;
+                                                         patience](const std::string& line) {
+    if (quiet_ || std::chrono::steady_clock::now() - begin < patience) return;
     const std::lock_guard lock(mutex_);
     if (error_terminal_) {
       std::fprintf(stderr, "\r\x1b[K%s", fit(line, static_cast<std::size_t>(width_ - 1)).c_str());
