@@ -49,9 +49,11 @@ int find_picture(const DecodeJob& job, GifFileType* gif) {
   }
 }
 
+using Palette = std::array<std::array<std::uint8_t, 4>, 256>;
+
 // RGBA of each index. Without a palette, and past its end, an index is a grey level, as in Pillow.
-std::array<std::array<std::uint8_t, 4>, 256> palette_of(const GifFileType* gif, int transparent) {
-  std::array<std::array<std::uint8_t, 4>, 256> colors;
+Palette palette_of(const GifFileType* gif, int transparent) {
+  Palette colors;
   for (int i = 0; i < 256; ++i) {
     const auto grey = static_cast<std::uint8_t>(i);
     colors[i] = {grey, grey, grey, 255};
@@ -63,6 +65,14 @@ std::array<std::array<std::uint8_t, 4>, 256> palette_of(const GifFileType* gif, 
   }
   if (transparent != kOpaque) colors[transparent][3] = 0;
   return colors;
+}
+
+template <int kChannels>
+void paint(std::span<const GifPixelType> indices, const Palette& colors, std::uint8_t* to) {
+  for (const GifPixelType index : indices) {
+    std::memcpy(to, colors[index].data(), kChannels);
+    to += kChannels;
+  }
 }
 
 // Rows of an interlaced picture come in four passes.
@@ -109,10 +119,7 @@ Decoded decode_gif(const DecodeJob& job) {
     for (int y = pass.from; y < frame.Height; y += pass.step) {
       if (DGifGetLine(gif.get(), row.data(), frame.Width) == GIF_ERROR) fail(job, gif->Error);
       std::uint8_t* to = pixels + ((frame.Top + y) * width + frame.Left) * channels;
-      for (int x = 0; x < frame.Width; ++x) {
-        std::memcpy(to + static_cast<std::ptrdiff_t>(x) * channels, colors[row[x]].data(),
-                    channels);
-      }
+      channels == 3 ? paint<3>(row, colors, to) : paint<4>(row, colors, to);
     }
   }
   return out;

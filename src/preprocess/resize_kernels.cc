@@ -25,7 +25,7 @@ constexpr std::int32_t kHalf = 1 << (kPrecisionBits - 1);
 
 // Adds the four-lane blocks of v up.
 template <class D, class V>
-HWY_INLINE auto fold(D d, V v) {
+HWY_INLINE auto fold(D /*d*/, V v) {
   if constexpr (hn::MaxLanes(D()) > 4) {
     const hn::Half<D> half;
     return fold(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));

@@ -41,7 +41,7 @@ struct PixelBatch {
 
 // Resizes and crops or pads to (size,size,3) as open_clip's image_transform(is_train=False) does
 // with torchvision on PIL pictures: same rounding of the long side and of the crop offsets. Writes
-// S*S*3 bytes to `out`.
+// S*S*3 bytes to `out`. An RGBA picture is resized with its alpha and then loses it, as there.
 void transform_image(const Image& image, const PreprocessConfig& config,
                      std::span<std::uint8_t> out);
 
