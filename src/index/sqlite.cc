@@ -1,6 +1,7 @@
 #include "index/sqlite.h"
 
 #include <fmt/format.h>
+#include <system_error>
 #include <unistd.h>
 
 #include "core/error.h"
@@ -72,8 +73,16 @@ Database::Database(const std::filesystem::path& path, Mode mode) : name_(path.st
   handle_.reset(handle);
   const bool no_room_for_wal = (code & 0xFF) == SQLITE_CANTOPEN || (code & 0xFF) == SQLITE_READONLY;
   if (no_room_for_wal && mode == Mode::kRead && ::access(path.parent_path().c_str(), W_OK) != 0) {
-    // A read-only medium: nobody writes there, so the file may be read without the shared memory of
-    // WAL.
+    // A read-only medium: nobody writes there, so the file may be read without WAL's shared memory;
+    // but that would overlook what only the WAL holds.
+    std::error_code none;
+    if (const auto left = std::filesystem::file_size(path.string() + "-wal", none);
+        !none && left > 0) {
+      throw Error(
+          Kind::kIo,
+          name_ +
+              ": has unfinished writes beside it. Open it once where its folder can be written.");
+    }
     code = open_handle(uri_of(path) + "?immutable=1", flags, &handle);
     handle_.reset(handle);
   }
