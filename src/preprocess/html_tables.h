@@ -7,798 +7,287 @@
 
 namespace tandem::tables {
 
+// clang-format off
 // Sorted, one after the other; with ';' unless they may go without.
 inline constexpr std::string_view kHtmlNames =
-    "AEligAElig;AMPAMP;AacuteAacute;Abreve;AcircAcirc;Acy;Afr;AgraveAgrave;Alpha;Amacr;And;Ao"
-    "gon;Aopf;ApplyFunction;AringAring;Ascr;Assign;AtildeAtilde;AumlAuml;Backslash;Barv;Barwe"
-    "d;Bcy;Because;Bernoullis;Beta;Bfr;Bopf;Breve;Bscr;Bumpeq;CHcy;COPYCOPY;Cacute;Cap;Capita"
-    "lDifferentialD;Cayleys;Ccaron;CcedilCcedil;Ccirc;Cconint;Cdot;Cedilla;CenterDot;Cfr;Chi;"
-    "CircleDot;CircleMinus;CirclePlus;CircleTimes;ClockwiseContourIntegral;CloseCurlyDoubleQu"
-    "ote;CloseCurlyQuote;Colon;Colone;Congruent;Conint;ContourIntegral;Copf;Coproduct;Counter"
-    "ClockwiseContourIntegral;Cross;Cscr;Cup;CupCap;DD;DDotrahd;DJcy;DScy;DZcy;Dagger;Darr;Da"
-    "shv;Dcaron;Dcy;Del;Delta;Dfr;DiacriticalAcute;DiacriticalDot;DiacriticalDoubleAcute;Diac"
-    "riticalGrave;DiacriticalTilde;Diamond;DifferentialD;Dopf;Dot;DotDot;DotEqual;DoubleConto"
-    "urIntegral;DoubleDot;DoubleDownArrow;DoubleLeftArrow;DoubleLeftRightArrow;DoubleLeftTee;"
-    "DoubleLongLeftArrow;DoubleLongLeftRightArrow;DoubleLongRightArrow;DoubleRightArrow;Doubl"
-    "eRightTee;DoubleUpArrow;DoubleUpDownArrow;DoubleVerticalBar;DownArrow;DownArrowBar;DownA"
-    "rrowUpArrow;DownBreve;DownLeftRightVector;DownLeftTeeVector;DownLeftVector;DownLeftVecto"
-    "rBar;DownRightTeeVector;DownRightVector;DownRightVectorBar;DownTee;DownTeeArrow;Downarro"
-    "w;Dscr;Dstrok;ENG;ETHETH;EacuteEacute;Ecaron;EcircEcirc;Ecy;Edot;Efr;EgraveEgrave;Elemen"
-    "t;Emacr;EmptySmallSquare;EmptyVerySmallSquare;Eogon;Eopf;Epsilon;Equal;EqualTilde;Equili"
-    "brium;Escr;Esim;Eta;EumlEuml;Exists;ExponentialE;Fcy;Ffr;FilledSmallSquare;FilledVerySma"
-    "llSquare;Fopf;ForAll;Fouriertrf;Fscr;GJcy;GTGT;Gamma;Gammad;Gbreve;Gcedil;Gcirc;Gcy;Gdot"
-    ";Gfr;Gg;Gopf;GreaterEqual;GreaterEqualLess;GreaterFullEqual;GreaterGreater;GreaterLess;G"
-    "reaterSlantEqual;GreaterTilde;Gscr;Gt;HARDcy;Hacek;Hat;Hcirc;Hfr;HilbertSpace;Hopf;Horiz"
-    "ontalLine;Hscr;Hstrok;HumpDownHump;HumpEqual;IEcy;IJlig;IOcy;IacuteIacute;IcircIcirc;Icy"
-    ";Idot;Ifr;IgraveIgrave;Im;Imacr;ImaginaryI;Implies;Int;Integral;Intersection;InvisibleCo"
-    "mma;InvisibleTimes;Iogon;Iopf;Iota;Iscr;Itilde;Iukcy;IumlIuml;Jcirc;Jcy;Jfr;Jopf;Jscr;Js"
-    "ercy;Jukcy;KHcy;KJcy;Kappa;Kcedil;Kcy;Kfr;Kopf;Kscr;LJcy;LTLT;Lacute;Lambda;Lang;Laplace"
-    "trf;Larr;Lcaron;Lcedil;Lcy;LeftAngleBracket;LeftArrow;LeftArrowBar;LeftArrowRightArrow;L"
-    "eftCeiling;LeftDoubleBracket;LeftDownTeeVector;LeftDownVector;LeftDownVectorBar;LeftFloo"
-    "r;LeftRightArrow;LeftRightVector;LeftTee;LeftTeeArrow;LeftTeeVector;LeftTriangle;LeftTri"
-    "angleBar;LeftTriangleEqual;LeftUpDownVector;LeftUpTeeVector;LeftUpVector;LeftUpVectorBar"
-    ";LeftVector;LeftVectorBar;Leftarrow;Leftrightarrow;LessEqualGreater;LessFullEqual;LessGr"
-    "eater;LessLess;LessSlantEqual;LessTilde;Lfr;Ll;Lleftarrow;Lmidot;LongLeftArrow;LongLeftR"
-    "ightArrow;LongRightArrow;Longleftarrow;Longleftrightarrow;Longrightarrow;Lopf;LowerLeftA"
-    "rrow;LowerRightArrow;Lscr;Lsh;Lstrok;Lt;Map;Mcy;MediumSpace;Mellintrf;Mfr;MinusPlus;Mopf"
-    ";Mscr;Mu;NJcy;Nacute;Ncaron;Ncedil;Ncy;NegativeMediumSpace;NegativeThickSpace;NegativeTh"
-    "inSpace;NegativeVeryThinSpace;NestedGreaterGreater;NestedLessLess;NewLine;Nfr;NoBreak;No"
-    "nBreakingSpace;Nopf;Not;NotCongruent;NotCupCap;NotDoubleVerticalBar;NotElement;NotEqual;"
-    "NotEqualTilde;NotExists;NotGreater;NotGreaterEqual;NotGreaterFullEqual;NotGreaterGreater"
-    ";NotGreaterLess;NotGreaterSlantEqual;NotGreaterTilde;NotHumpDownHump;NotHumpEqual;NotLef"
-    "tTriangle;NotLeftTriangleBar;NotLeftTriangleEqual;NotLess;NotLessEqual;NotLessGreater;No"
-    "tLessLess;NotLessSlantEqual;NotLessTilde;NotNestedGreaterGreater;NotNestedLessLess;NotPr"
-    "ecedes;NotPrecedesEqual;NotPrecedesSlantEqual;NotReverseElement;NotRightTriangle;NotRigh"
-    "tTriangleBar;NotRightTriangleEqual;NotSquareSubset;NotSquareSubsetEqual;NotSquareSuperse"
-    "t;NotSquareSupersetEqual;NotSubset;NotSubsetEqual;NotSucceeds;NotSucceedsEqual;NotSuccee"
-    "dsSlantEqual;NotSucceedsTilde;NotSuperset;NotSupersetEqual;NotTilde;NotTildeEqual;NotTil"
-    "deFullEqual;NotTildeTilde;NotVerticalBar;Nscr;NtildeNtilde;Nu;OElig;OacuteOacute;OcircOc"
-    "irc;Ocy;Odblac;Ofr;OgraveOgrave;Omacr;Omega;Omicron;Oopf;OpenCurlyDoubleQuote;OpenCurlyQ"
-    "uote;Or;Oscr;OslashOslash;OtildeOtilde;Otimes;OumlOuml;OverBar;OverBrace;OverBracket;Ove"
-    "rParenthesis;PartialD;Pcy;Pfr;Phi;Pi;PlusMinus;Poincareplane;Popf;Pr;Precedes;PrecedesEq"
-    "ual;PrecedesSlantEqual;PrecedesTilde;Prime;Product;Proportion;Proportional;Pscr;Psi;QUOT"
-    "QUOT;Qfr;Qopf;Qscr;RBarr;REGREG;Racute;Rang;Rarr;Rarrtl;Rcaron;Rcedil;Rcy;Re;ReverseElem"
-    "ent;ReverseEquilibrium;ReverseUpEquilibrium;Rfr;Rho;RightAngleBracket;RightArrow;RightAr"
-    "rowBar;RightArrowLeftArrow;RightCeiling;RightDoubleBracket;RightDownTeeVector;RightDownV"
-    "ector;RightDownVectorBar;RightFloor;RightTee;RightTeeArrow;RightTeeVector;RightTriangle;"
-    "RightTriangleBar;RightTriangleEqual;RightUpDownVector;RightUpTeeVector;RightUpVector;Rig"
-    "htUpVectorBar;RightVector;RightVectorBar;Rightarrow;Ropf;RoundImplies;Rrightarrow;Rscr;R"
-    "sh;RuleDelayed;SHCHcy;SHcy;SOFTcy;Sacute;Sc;Scaron;Scedil;Scirc;Scy;Sfr;ShortDownArrow;S"
-    "hortLeftArrow;ShortRightArrow;ShortUpArrow;Sigma;SmallCircle;Sopf;Sqrt;Square;SquareInte"
-    "rsection;SquareSubset;SquareSubsetEqual;SquareSuperset;SquareSupersetEqual;SquareUnion;S"
-    "scr;Star;Sub;Subset;SubsetEqual;Succeeds;SucceedsEqual;SucceedsSlantEqual;SucceedsTilde;"
-    "SuchThat;Sum;Sup;Superset;SupersetEqual;Supset;THORNTHORN;TRADE;TSHcy;TScy;Tab;Tau;Tcaro"
-    "n;Tcedil;Tcy;Tfr;Therefore;Theta;ThickSpace;ThinSpace;Tilde;TildeEqual;TildeFullEqual;Ti"
-    "ldeTilde;Topf;TripleDot;Tscr;Tstrok;UacuteUacute;Uarr;Uarrocir;Ubrcy;Ubreve;UcircUcirc;U"
-    "cy;Udblac;Ufr;UgraveUgrave;Umacr;UnderBar;UnderBrace;UnderBracket;UnderParenthesis;Union"
-    ";UnionPlus;Uogon;Uopf;UpArrow;UpArrowBar;UpArrowDownArrow;UpDownArrow;UpEquilibrium;UpTe"
-    "e;UpTeeArrow;Uparrow;Updownarrow;UpperLeftArrow;UpperRightArrow;Upsi;Upsilon;Uring;Uscr;"
-    "Utilde;UumlUuml;VDash;Vbar;Vcy;Vdash;Vdashl;Vee;Verbar;Vert;VerticalBar;VerticalLine;Ver"
-    "ticalSeparator;VerticalTilde;VeryThinSpace;Vfr;Vopf;Vscr;Vvdash;Wcirc;Wedge;Wfr;Wopf;Wsc"
-    "r;Xfr;Xi;Xopf;Xscr;YAcy;YIcy;YUcy;YacuteYacute;Ycirc;Ycy;Yfr;Yopf;Yscr;Yuml;ZHcy;Zacute;"
-    "Zcaron;Zcy;Zdot;ZeroWidthSpace;Zeta;Zfr;Zopf;Zscr;aacuteaacute;abreve;ac;acE;acd;acircac"
-    "irc;acuteacute;acy;aeligaelig;af;afr;agraveagrave;alefsym;aleph;alpha;amacr;amalg;ampamp"
-    ";and;andand;andd;andslope;andv;ang;ange;angle;angmsd;angmsdaa;angmsdab;angmsdac;angmsdad"
-    ";angmsdae;angmsdaf;angmsdag;angmsdah;angrt;angrtvb;angrtvbd;angsph;angst;angzarr;aogon;a"
-    "opf;ap;apE;apacir;ape;apid;apos;approx;approxeq;aringaring;ascr;ast;asymp;asympeq;atilde"
-    "atilde;aumlauml;awconint;awint;bNot;backcong;backepsilon;backprime;backsim;backsimeq;bar"
-    "vee;barwed;barwedge;bbrk;bbrktbrk;bcong;bcy;bdquo;becaus;because;bemptyv;bepsi;bernou;be"
-    "ta;beth;between;bfr;bigcap;bigcirc;bigcup;bigodot;bigoplus;bigotimes;bigsqcup;bigstar;bi"
-    "gtriangledown;bigtriangleup;biguplus;bigvee;bigwedge;bkarow;blacklozenge;blacksquare;bla"
-    "cktriangle;blacktriangledown;blacktriangleleft;blacktriangleright;blank;blk12;blk14;blk3"
-    "4;block;bne;bnequiv;bnot;bopf;bot;bottom;bowtie;boxDL;boxDR;boxDl;boxDr;boxH;boxHD;boxHU"
-    ";boxHd;boxHu;boxUL;boxUR;boxUl;boxUr;boxV;boxVH;boxVL;boxVR;boxVh;boxVl;boxVr;boxbox;box"
-    "dL;boxdR;boxdl;boxdr;boxh;boxhD;boxhU;boxhd;boxhu;boxminus;boxplus;boxtimes;boxuL;boxuR;"
-    "boxul;boxur;boxv;boxvH;boxvL;boxvR;boxvh;boxvl;boxvr;bprime;breve;brvbarbrvbar;bscr;bsem"
-    "i;bsim;bsime;bsol;bsolb;bsolhsub;bull;bullet;bump;bumpE;bumpe;bumpeq;cacute;cap;capand;c"
-    "apbrcup;capcap;capcup;capdot;caps;caret;caron;ccaps;ccaron;ccedilccedil;ccirc;ccups;ccup"
-    "ssm;cdot;cedilcedil;cemptyv;centcent;centerdot;cfr;chcy;check;checkmark;chi;cir;cirE;cir"
-    "c;circeq;circlearrowleft;circlearrowright;circledR;circledS;circledast;circledcirc;circl"
-    "eddash;cire;cirfnint;cirmid;cirscir;clubs;clubsuit;colon;colone;coloneq;comma;commat;com"
-    "p;compfn;complement;complexes;cong;congdot;conint;copf;coprod;copycopy;copysr;crarr;cros"
-    "s;cscr;csub;csube;csup;csupe;ctdot;cudarrl;cudarrr;cuepr;cuesc;cularr;cularrp;cup;cupbrc"
-    "ap;cupcap;cupcup;cupdot;cupor;cups;curarr;curarrm;curlyeqprec;curlyeqsucc;curlyvee;curly"
-    "wedge;currencurren;curvearrowleft;curvearrowright;cuvee;cuwed;cwconint;cwint;cylcty;dArr"
-    ";dHar;dagger;daleth;darr;dash;dashv;dbkarow;dblac;dcaron;dcy;dd;ddagger;ddarr;ddotseq;de"
-    "gdeg;delta;demptyv;dfisht;dfr;dharl;dharr;diam;diamond;diamondsuit;diams;die;digamma;dis"
-    "in;div;dividedivide;divideontimes;divonx;djcy;dlcorn;dlcrop;dollar;dopf;dot;doteq;doteqd"
-    "ot;dotminus;dotplus;dotsquare;doublebarwedge;downarrow;downdownarrows;downharpoonleft;do"
-    "wnharpoonright;drbkarow;drcorn;drcrop;dscr;dscy;dsol;dstrok;dtdot;dtri;dtrif;duarr;duhar"
-    ";dwangle;dzcy;dzigrarr;eDDot;eDot;eacuteeacute;easter;ecaron;ecir;ecircecirc;ecolon;ecy;"
-    "edot;ee;efDot;efr;eg;egraveegrave;egs;egsdot;el;elinters;ell;els;elsdot;emacr;empty;empt"
-    "yset;emptyv;emsp13;emsp14;emsp;eng;ensp;eogon;eopf;epar;eparsl;eplus;epsi;epsilon;epsiv;"
-    "eqcirc;eqcolon;eqsim;eqslantgtr;eqslantless;equals;equest;equiv;equivDD;eqvparsl;erDot;e"
-    "rarr;escr;esdot;esim;eta;etheth;eumleuml;euro;excl;exist;expectation;exponentiale;fallin"
-    "gdotseq;fcy;female;ffilig;fflig;ffllig;ffr;filig;fjlig;flat;fllig;fltns;fnof;fopf;forall"
-    ";fork;forkv;fpartint;frac12frac12;frac13;frac14frac14;frac15;frac16;frac18;frac23;frac25"
-    ";frac34frac34;frac35;frac38;frac45;frac56;frac58;frac78;frasl;frown;fscr;gE;gEl;gacute;g"
-    "amma;gammad;gap;gbreve;gcirc;gcy;gdot;ge;gel;geq;geqq;geqslant;ges;gescc;gesdot;gesdoto;"
-    "gesdotol;gesl;gesles;gfr;gg;ggg;gimel;gjcy;gl;glE;gla;glj;gnE;gnap;gnapprox;gne;gneq;gne"
-    "qq;gnsim;gopf;grave;gscr;gsim;gsime;gsiml;gtgt;gtcc;gtcir;gtdot;gtlPar;gtquest;gtrapprox"
-    ";gtrarr;gtrdot;gtreqless;gtreqqless;gtrless;gtrsim;gvertneqq;gvnE;hArr;hairsp;half;hamil"
-    "t;hardcy;harr;harrcir;harrw;hbar;hcirc;hearts;heartsuit;hellip;hercon;hfr;hksearow;hkswa"
-    "row;hoarr;homtht;hookleftarrow;hookrightarrow;hopf;horbar;hscr;hslash;hstrok;hybull;hyph"
-    "en;iacuteiacute;ic;icircicirc;icy;iecy;iexcliexcl;iff;ifr;igraveigrave;ii;iiiint;iiint;i"
-    "infin;iiota;ijlig;imacr;image;imagline;imagpart;imath;imof;imped;in;incare;infin;infinti"
-    "e;inodot;int;intcal;integers;intercal;intlarhk;intprod;iocy;iogon;iopf;iota;iprod;iquest"
-    "iquest;iscr;isin;isinE;isindot;isins;isinsv;isinv;it;itilde;iukcy;iumliuml;jcirc;jcy;jfr"
-    ";jmath;jopf;jscr;jsercy;jukcy;kappa;kappav;kcedil;kcy;kfr;kgreen;khcy;kjcy;kopf;kscr;lAa"
-    "rr;lArr;lAtail;lBarr;lE;lEg;lHar;lacute;laemptyv;lagran;lambda;lang;langd;langle;lap;laq"
-    "uolaquo;larr;larrb;larrbfs;larrfs;larrhk;larrlp;larrpl;larrsim;larrtl;lat;latail;late;la"
-    "tes;lbarr;lbbrk;lbrace;lbrack;lbrke;lbrksld;lbrkslu;lcaron;lcedil;lceil;lcub;lcy;ldca;ld"
-    "quo;ldquor;ldrdhar;ldrushar;ldsh;le;leftarrow;leftarrowtail;leftharpoondown;leftharpoonu"
-    "p;leftleftarrows;leftrightarrow;leftrightarrows;leftrightharpoons;leftrightsquigarrow;le"
-    "ftthreetimes;leg;leq;leqq;leqslant;les;lescc;lesdot;lesdoto;lesdotor;lesg;lesges;lessapp"
-    "rox;lessdot;lesseqgtr;lesseqqgtr;lessgtr;lesssim;lfisht;lfloor;lfr;lg;lgE;lhard;lharu;lh"
-    "arul;lhblk;ljcy;ll;llarr;llcorner;llhard;lltri;lmidot;lmoust;lmoustache;lnE;lnap;lnappro"
-    "x;lne;lneq;lneqq;lnsim;loang;loarr;lobrk;longleftarrow;longleftrightarrow;longmapsto;lon"
-    "grightarrow;looparrowleft;looparrowright;lopar;lopf;loplus;lotimes;lowast;lowbar;loz;loz"
-    "enge;lozf;lpar;lparlt;lrarr;lrcorner;lrhar;lrhard;lrm;lrtri;lsaquo;lscr;lsh;lsim;lsime;l"
-    "simg;lsqb;lsquo;lsquor;lstrok;ltlt;ltcc;ltcir;ltdot;lthree;ltimes;ltlarr;ltquest;ltrPar;"
-    "ltri;ltrie;ltrif;lurdshar;luruhar;lvertneqq;lvnE;mDDot;macrmacr;male;malt;maltese;map;ma"
-    "psto;mapstodown;mapstoleft;mapstoup;marker;mcomma;mcy;mdash;measuredangle;mfr;mho;microm"
-    "icro;mid;midast;midcir;middotmiddot;minus;minusb;minusd;minusdu;mlcp;mldr;mnplus;models;"
-    "mopf;mp;mscr;mstpos;mu;multimap;mumap;nGg;nGt;nGtv;nLeftarrow;nLeftrightarrow;nLl;nLt;nL"
-    "tv;nRightarrow;nVDash;nVdash;nabla;nacute;nang;nap;napE;napid;napos;napprox;natur;natura"
-    "l;naturals;nbspnbsp;nbump;nbumpe;ncap;ncaron;ncedil;ncong;ncongdot;ncup;ncy;ndash;ne;neA"
-    "rr;nearhk;nearr;nearrow;nedot;nequiv;nesear;nesim;nexist;nexists;nfr;ngE;nge;ngeq;ngeqq;"
-    "ngeqslant;nges;ngsim;ngt;ngtr;nhArr;nharr;nhpar;ni;nis;nisd;niv;njcy;nlArr;nlE;nlarr;nld"
-    "r;nle;nleftarrow;nleftrightarrow;nleq;nleqq;nleqslant;nles;nless;nlsim;nlt;nltri;nltrie;"
-    "nmid;nopf;notnot;notin;notinE;notindot;notinva;notinvb;notinvc;notni;notniva;notnivb;not"
-    "nivc;npar;nparallel;nparsl;npart;npolint;npr;nprcue;npre;nprec;npreceq;nrArr;nrarr;nrarr"
-    "c;nrarrw;nrightarrow;nrtri;nrtrie;nsc;nsccue;nsce;nscr;nshortmid;nshortparallel;nsim;nsi"
-    "me;nsimeq;nsmid;nspar;nsqsube;nsqsupe;nsub;nsubE;nsube;nsubset;nsubseteq;nsubseteqq;nsuc"
-    "c;nsucceq;nsup;nsupE;nsupe;nsupset;nsupseteq;nsupseteqq;ntgl;ntildentilde;ntlg;ntriangle"
-    "left;ntrianglelefteq;ntriangleright;ntrianglerighteq;nu;num;numero;numsp;nvDash;nvHarr;n"
-    "vap;nvdash;nvge;nvgt;nvinfin;nvlArr;nvle;nvlt;nvltrie;nvrArr;nvrtrie;nvsim;nwArr;nwarhk;"
-    "nwarr;nwarrow;nwnear;oS;oacuteoacute;oast;ocir;ocircocirc;ocy;odash;odblac;odiv;odot;ods"
-    "old;oelig;ofcir;ofr;ogon;ograveograve;ogt;ohbar;ohm;oint;olarr;olcir;olcross;oline;olt;o"
-    "macr;omega;omicron;omid;ominus;oopf;opar;operp;oplus;or;orarr;ord;order;orderof;ordfordf"
-    ";ordmordm;origof;oror;orslope;orv;oscr;oslashoslash;osol;otildeotilde;otimes;otimesas;ou"
-    "mlouml;ovbar;par;parapara;parallel;parsim;parsl;part;pcy;percnt;period;permil;perp;perte"
-    "nk;pfr;phi;phiv;phmmat;phone;pi;pitchfork;piv;planck;planckh;plankv;plus;plusacir;plusb;"
-    "pluscir;plusdo;plusdu;pluse;plusmnplusmn;plussim;plustwo;pm;pointint;popf;poundpound;pr;"
-    "prE;prap;prcue;pre;prec;precapprox;preccurlyeq;preceq;precnapprox;precneqq;precnsim;prec"
-    "sim;prime;primes;prnE;prnap;prnsim;prod;profalar;profline;profsurf;prop;propto;prsim;pru"
-    "rel;pscr;psi;puncsp;qfr;qint;qopf;qprime;qscr;quaternions;quatint;quest;questeq;quotquot"
-    ";rAarr;rArr;rAtail;rBarr;rHar;race;racute;radic;raemptyv;rang;rangd;range;rangle;raquora"
-    "quo;rarr;rarrap;rarrb;rarrbfs;rarrc;rarrfs;rarrhk;rarrlp;rarrpl;rarrsim;rarrtl;rarrw;rat"
-    "ail;ratio;rationals;rbarr;rbbrk;rbrace;rbrack;rbrke;rbrksld;rbrkslu;rcaron;rcedil;rceil;"
-    "rcub;rcy;rdca;rdldhar;rdquo;rdquor;rdsh;real;realine;realpart;reals;rect;regreg;rfisht;r"
-    "floor;rfr;rhard;rharu;rharul;rho;rhov;rightarrow;rightarrowtail;rightharpoondown;rightha"
-    "rpoonup;rightleftarrows;rightleftharpoons;rightrightarrows;rightsquigarrow;rightthreetim"
-    "es;ring;risingdotseq;rlarr;rlhar;rlm;rmoust;rmoustache;rnmid;roang;roarr;robrk;ropar;rop"
-    "f;roplus;rotimes;rpar;rpargt;rppolint;rrarr;rsaquo;rscr;rsh;rsqb;rsquo;rsquor;rthree;rti"
-    "mes;rtri;rtrie;rtrif;rtriltri;ruluhar;rx;sacute;sbquo;sc;scE;scap;scaron;sccue;sce;scedi"
-    "l;scirc;scnE;scnap;scnsim;scpolint;scsim;scy;sdot;sdotb;sdote;seArr;searhk;searr;searrow"
-    ";sectsect;semi;seswar;setminus;setmn;sext;sfr;sfrown;sharp;shchcy;shcy;shortmid;shortpar"
-    "allel;shyshy;sigma;sigmaf;sigmav;sim;simdot;sime;simeq;simg;simgE;siml;simlE;simne;simpl"
-    "us;simrarr;slarr;smallsetminus;smashp;smeparsl;smid;smile;smt;smte;smtes;softcy;sol;solb"
-    ";solbar;sopf;spades;spadesuit;spar;sqcap;sqcaps;sqcup;sqcups;sqsub;sqsube;sqsubset;sqsub"
-    "seteq;sqsup;sqsupe;sqsupset;sqsupseteq;squ;square;squarf;squf;srarr;sscr;ssetmn;ssmile;s"
-    "starf;star;starf;straightepsilon;straightphi;strns;sub;subE;subdot;sube;subedot;submult;"
-    "subnE;subne;subplus;subrarr;subset;subseteq;subseteqq;subsetneq;subsetneqq;subsim;subsub"
-    ";subsup;succ;succapprox;succcurlyeq;succeq;succnapprox;succneqq;succnsim;succsim;sum;sun"
-    "g;sup1sup1;sup2sup2;sup3sup3;sup;supE;supdot;supdsub;supe;supedot;suphsol;suphsub;suplar"
-    "r;supmult;supnE;supne;supplus;supset;supseteq;supseteqq;supsetneq;supsetneqq;supsim;sups"
-    "ub;supsup;swArr;swarhk;swarr;swarrow;swnwar;szligszlig;target;tau;tbrk;tcaron;tcedil;tcy"
-    ";tdot;telrec;tfr;there4;therefore;theta;thetasym;thetav;thickapprox;thicksim;thinsp;thka"
-    "p;thksim;thornthorn;tilde;timestimes;timesb;timesbar;timesd;tint;toea;top;topbot;topcir;"
-    "topf;topfork;tosa;tprime;trade;triangle;triangledown;triangleleft;trianglelefteq;triangl"
-    "eq;triangleright;trianglerighteq;tridot;trie;triminus;triplus;trisb;tritime;trpezium;tsc"
-    "r;tscy;tshcy;tstrok;twixt;twoheadleftarrow;twoheadrightarrow;uArr;uHar;uacuteuacute;uarr"
-    ";ubrcy;ubreve;ucircucirc;ucy;udarr;udblac;udhar;ufisht;ufr;ugraveugrave;uharl;uharr;uhbl"
-    "k;ulcorn;ulcorner;ulcrop;ultri;umacr;umluml;uogon;uopf;uparrow;updownarrow;upharpoonleft"
-    ";upharpoonright;uplus;upsi;upsih;upsilon;upuparrows;urcorn;urcorner;urcrop;uring;urtri;u"
-    "scr;utdot;utilde;utri;utrif;uuarr;uumluuml;uwangle;vArr;vBar;vBarv;vDash;vangrt;varepsil"
-    "on;varkappa;varnothing;varphi;varpi;varpropto;varr;varrho;varsigma;varsubsetneq;varsubse"
-    "tneqq;varsupsetneq;varsupsetneqq;vartheta;vartriangleleft;vartriangleright;vcy;vdash;vee"
-    ";veebar;veeeq;vellip;verbar;vert;vfr;vltri;vnsub;vnsup;vopf;vprop;vrtri;vscr;vsubnE;vsub"
-    "ne;vsupnE;vsupne;vzigzag;wcirc;wedbar;wedge;wedgeq;weierp;wfr;wopf;wp;wr;wreath;wscr;xca"
-    "p;xcirc;xcup;xdtri;xfr;xhArr;xharr;xi;xlArr;xlarr;xmap;xnis;xodot;xopf;xoplus;xotime;xrA"
-    "rr;xrarr;xscr;xsqcup;xuplus;xutri;xvee;xwedge;yacuteyacute;yacy;ycirc;ycy;yenyen;yfr;yic"
-    "y;yopf;yscr;yucy;yumlyuml;zacute;zcaron;zcy;zdot;zeetrf;zeta;zfr;zhcy;zigrarr;zopf;zscr;"
-    "zwj;zwnj;";
+"AEligAElig;AMPAMP;AacuteAacute;Abreve;AcircAcirc;Acy;Afr;AgraveAgrave;Alpha;Amacr;And;Aogon;Aopf;ApplyFunction;AringAring;Ascr;Assign;AtildeAtilde;AumlAuml;Backslash;Barv;Barwed;Bcy;Because;Bernoullis;Beta;Bfr;Bopf;Breve;Bscr;Bumpeq;CHcy;CO"
+"PYCOPY;Cacute;Cap;CapitalDifferentialD;Cayleys;Ccaron;CcedilCcedil;Ccirc;Cconint;Cdot;Cedilla;CenterDot;Cfr;Chi;CircleDot;CircleMinus;CirclePlus;CircleTimes;ClockwiseContourIntegral;CloseCurlyDoubleQuote;CloseCurlyQuote;Colon;Colone;Congrue"
+"nt;Conint;ContourIntegral;Copf;Coproduct;CounterClockwiseContourIntegral;Cross;Cscr;Cup;CupCap;DD;DDotrahd;DJcy;DScy;DZcy;Dagger;Darr;Dashv;Dcaron;Dcy;Del;Delta;Dfr;DiacriticalAcute;DiacriticalDot;DiacriticalDoubleAcute;DiacriticalGrave;Dia"
+"criticalTilde;Diamond;DifferentialD;Dopf;Dot;DotDot;DotEqual;DoubleContourIntegral;DoubleDot;DoubleDownArrow;DoubleLeftArrow;DoubleLeftRightArrow;DoubleLeftTee;DoubleLongLeftArrow;DoubleLongLeftRightArrow;DoubleLongRightArrow;DoubleRightArr"
+"ow;DoubleRightTee;DoubleUpArrow;DoubleUpDownArrow;DoubleVerticalBar;DownArrow;DownArrowBar;DownArrowUpArrow;DownBreve;DownLeftRightVector;DownLeftTeeVector;DownLeftVector;DownLeftVectorBar;DownRightTeeVector;DownRightVector;DownRightVectorB"
+"ar;DownTee;DownTeeArrow;Downarrow;Dscr;Dstrok;ENG;ETHETH;EacuteEacute;Ecaron;EcircEcirc;Ecy;Edot;Efr;EgraveEgrave;Element;Emacr;EmptySmallSquare;EmptyVerySmallSquare;Eogon;Eopf;Epsilon;Equal;EqualTilde;Equilibrium;Escr;Esim;Eta;EumlEuml;Exi"
+"sts;ExponentialE;Fcy;Ffr;FilledSmallSquare;FilledVerySmallSquare;Fopf;ForAll;Fouriertrf;Fscr;GJcy;GTGT;Gamma;Gammad;Gbreve;Gcedil;Gcirc;Gcy;Gdot;Gfr;Gg;Gopf;GreaterEqual;GreaterEqualLess;GreaterFullEqual;GreaterGreater;GreaterLess;GreaterSl"
+"antEqual;GreaterTilde;Gscr;Gt;HARDcy;Hacek;Hat;Hcirc;Hfr;HilbertSpace;Hopf;HorizontalLine;Hscr;Hstrok;HumpDownHump;HumpEqual;IEcy;IJlig;IOcy;IacuteIacute;IcircIcirc;Icy;Idot;Ifr;IgraveIgrave;Im;Imacr;ImaginaryI;Implies;Int;Integral;Intersec"
+"tion;InvisibleComma;InvisibleTimes;Iogon;Iopf;Iota;Iscr;Itilde;Iukcy;IumlIuml;Jcirc;Jcy;Jfr;Jopf;Jscr;Jsercy;Jukcy;KHcy;KJcy;Kappa;Kcedil;Kcy;Kfr;Kopf;Kscr;LJcy;LTLT;Lacute;Lambda;Lang;Laplacetrf;Larr;Lcaron;Lcedil;Lcy;LeftAngleBracket;Left"
+"Arrow;LeftArrowBar;LeftArrowRightArrow;LeftCeiling;LeftDoubleBracket;LeftDownTeeVector;LeftDownVector;LeftDownVectorBar;LeftFloor;LeftRightArrow;LeftRightVector;LeftTee;LeftTeeArrow;LeftTeeVector;LeftTriangle;LeftTriangleBar;LeftTriangleEqu"
+"al;LeftUpDownVector;LeftUpTeeVector;LeftUpVector;LeftUpVectorBar;LeftVector;LeftVectorBar;Leftarrow;Leftrightarrow;LessEqualGreater;LessFullEqual;LessGreater;LessLess;LessSlantEqual;LessTilde;Lfr;Ll;Lleftarrow;Lmidot;LongLeftArrow;LongLeftR"
+"ightArrow;LongRightArrow;Longleftarrow;Longleftrightarrow;Longrightarrow;Lopf;LowerLeftArrow;LowerRightArrow;Lscr;Lsh;Lstrok;Lt;Map;Mcy;MediumSpace;Mellintrf;Mfr;MinusPlus;Mopf;Mscr;Mu;NJcy;Nacute;Ncaron;Ncedil;Ncy;NegativeMediumSpace;Negat"
+"iveThickSpace;NegativeThinSpace;NegativeVeryThinSpace;NestedGreaterGreater;NestedLessLess;NewLine;Nfr;NoBreak;NonBreakingSpace;Nopf;Not;NotCongruent;NotCupCap;NotDoubleVerticalBar;NotElement;NotEqual;NotEqualTilde;NotExists;NotGreater;NotGr"
+"eaterEqual;NotGreaterFullEqual;NotGreaterGreater;NotGreaterLess;NotGreaterSlantEqual;NotGreaterTilde;NotHumpDownHump;NotHumpEqual;NotLeftTriangle;NotLeftTriangleBar;NotLeftTriangleEqual;NotLess;NotLessEqual;NotLessGreater;NotLessLess;NotLes"
+"sSlantEqual;NotLessTilde;NotNestedGreaterGreater;NotNestedLessLess;NotPrecedes;NotPrecedesEqual;NotPrecedesSlantEqual;NotReverseElement;NotRightTriangle;NotRightTriangleBar;NotRightTriangleEqual;NotSquareSubset;NotSquareSubsetEqual;NotSquar"
+"eSuperset;NotSquareSupersetEqual;NotSubset;NotSubsetEqual;NotSucceeds;NotSucceedsEqual;NotSucceedsSlantEqual;NotSucceedsTilde;NotSuperset;NotSupersetEqual;NotTilde;NotTildeEqual;NotTildeFullEqual;NotTildeTilde;NotVerticalBar;Nscr;NtildeNtil"
+"de;Nu;OElig;OacuteOacute;OcircOcirc;Ocy;Odblac;Ofr;OgraveOgrave;Omacr;Omega;Omicron;Oopf;OpenCurlyDoubleQuote;OpenCurlyQuote;Or;Oscr;OslashOslash;OtildeOtilde;Otimes;OumlOuml;OverBar;OverBrace;OverBracket;OverParenthesis;PartialD;Pcy;Pfr;Ph"
+"i;Pi;PlusMinus;Poincareplane;Popf;Pr;Precedes;PrecedesEqual;PrecedesSlantEqual;PrecedesTilde;Prime;Product;Proportion;Proportional;Pscr;Psi;QUOTQUOT;Qfr;Qopf;Qscr;RBarr;REGREG;Racute;Rang;Rarr;Rarrtl;Rcaron;Rcedil;Rcy;Re;ReverseElement;Reve"
+"rseEquilibrium;ReverseUpEquilibrium;Rfr;Rho;RightAngleBracket;RightArrow;RightArrowBar;RightArrowLeftArrow;RightCeiling;RightDoubleBracket;RightDownTeeVector;RightDownVector;RightDownVectorBar;RightFloor;RightTee;RightTeeArrow;RightTeeVecto"
+"r;RightTriangle;RightTriangleBar;RightTriangleEqual;RightUpDownVector;RightUpTeeVector;RightUpVector;RightUpVectorBar;RightVector;RightVectorBar;Rightarrow;Ropf;RoundImplies;Rrightarrow;Rscr;Rsh;RuleDelayed;SHCHcy;SHcy;SOFTcy;Sacute;Sc;Scar"
+"on;Scedil;Scirc;Scy;Sfr;ShortDownArrow;ShortLeftArrow;ShortRightArrow;ShortUpArrow;Sigma;SmallCircle;Sopf;Sqrt;Square;SquareIntersection;SquareSubset;SquareSubsetEqual;SquareSuperset;SquareSupersetEqual;SquareUnion;Sscr;Star;Sub;Subset;Subs"
+"etEqual;Succeeds;SucceedsEqual;SucceedsSlantEqual;SucceedsTilde;SuchThat;Sum;Sup;Superset;SupersetEqual;Supset;THORNTHORN;TRADE;TSHcy;TScy;Tab;Tau;Tcaron;Tcedil;Tcy;Tfr;Therefore;Theta;ThickSpace;ThinSpace;Tilde;TildeEqual;TildeFullEqual;Ti"
+"ldeTilde;Topf;TripleDot;Tscr;Tstrok;UacuteUacute;Uarr;Uarrocir;Ubrcy;Ubreve;UcircUcirc;Ucy;Udblac;Ufr;UgraveUgrave;Umacr;UnderBar;UnderBrace;UnderBracket;UnderParenthesis;Union;UnionPlus;Uogon;Uopf;UpArrow;UpArrowBar;UpArrowDownArrow;UpDown"
+"Arrow;UpEquilibrium;UpTee;UpTeeArrow;Uparrow;Updownarrow;UpperLeftArrow;UpperRightArrow;Upsi;Upsilon;Uring;Uscr;Utilde;UumlUuml;VDash;Vbar;Vcy;Vdash;Vdashl;Vee;Verbar;Vert;VerticalBar;VerticalLine;VerticalSeparator;VerticalTilde;VeryThinSpa"
+"ce;Vfr;Vopf;Vscr;Vvdash;Wcirc;Wedge;Wfr;Wopf;Wscr;Xfr;Xi;Xopf;Xscr;YAcy;YIcy;YUcy;YacuteYacute;Ycirc;Ycy;Yfr;Yopf;Yscr;Yuml;ZHcy;Zacute;Zcaron;Zcy;Zdot;ZeroWidthSpace;Zeta;Zfr;Zopf;Zscr;aacuteaacute;abreve;ac;acE;acd;acircacirc;acuteacute;a"
+"cy;aeligaelig;af;afr;agraveagrave;alefsym;aleph;alpha;amacr;amalg;ampamp;and;andand;andd;andslope;andv;ang;ange;angle;angmsd;angmsdaa;angmsdab;angmsdac;angmsdad;angmsdae;angmsdaf;angmsdag;angmsdah;angrt;angrtvb;angrtvbd;angsph;angst;angzarr"
+";aogon;aopf;ap;apE;apacir;ape;apid;apos;approx;approxeq;aringaring;ascr;ast;asymp;asympeq;atildeatilde;aumlauml;awconint;awint;bNot;backcong;backepsilon;backprime;backsim;backsimeq;barvee;barwed;barwedge;bbrk;bbrktbrk;bcong;bcy;bdquo;becaus"
+";because;bemptyv;bepsi;bernou;beta;beth;between;bfr;bigcap;bigcirc;bigcup;bigodot;bigoplus;bigotimes;bigsqcup;bigstar;bigtriangledown;bigtriangleup;biguplus;bigvee;bigwedge;bkarow;blacklozenge;blacksquare;blacktriangle;blacktriangledown;bla"
+"cktriangleleft;blacktriangleright;blank;blk12;blk14;blk34;block;bne;bnequiv;bnot;bopf;bot;bottom;bowtie;boxDL;boxDR;boxDl;boxDr;boxH;boxHD;boxHU;boxHd;boxHu;boxUL;boxUR;boxUl;boxUr;boxV;boxVH;boxVL;boxVR;boxVh;boxVl;boxVr;boxbox;boxdL;boxdR"
+";boxdl;boxdr;boxh;boxhD;boxhU;boxhd;boxhu;boxminus;boxplus;boxtimes;boxuL;boxuR;boxul;boxur;boxv;boxvH;boxvL;boxvR;boxvh;boxvl;boxvr;bprime;breve;brvbarbrvbar;bscr;bsemi;bsim;bsime;bsol;bsolb;bsolhsub;bull;bullet;bump;bumpE;bumpe;bumpeq;cac"
+"ute;cap;capand;capbrcup;capcap;capcup;capdot;caps;caret;caron;ccaps;ccaron;ccedilccedil;ccirc;ccups;ccupssm;cdot;cedilcedil;cemptyv;centcent;centerdot;cfr;chcy;check;checkmark;chi;cir;cirE;circ;circeq;circlearrowleft;circlearrowright;circle"
+"dR;circledS;circledast;circledcirc;circleddash;cire;cirfnint;cirmid;cirscir;clubs;clubsuit;colon;colone;coloneq;comma;commat;comp;compfn;complement;complexes;cong;congdot;conint;copf;coprod;copycopy;copysr;crarr;cross;cscr;csub;csube;csup;c"
+"supe;ctdot;cudarrl;cudarrr;cuepr;cuesc;cularr;cularrp;cup;cupbrcap;cupcap;cupcup;cupdot;cupor;cups;curarr;curarrm;curlyeqprec;curlyeqsucc;curlyvee;curlywedge;currencurren;curvearrowleft;curvearrowright;cuvee;cuwed;cwconint;cwint;cylcty;dArr"
+";dHar;dagger;daleth;darr;dash;dashv;dbkarow;dblac;dcaron;dcy;dd;ddagger;ddarr;ddotseq;degdeg;delta;demptyv;dfisht;dfr;dharl;dharr;diam;diamond;diamondsuit;diams;die;digamma;disin;div;dividedivide;divideontimes;divonx;djcy;dlcorn;dlcrop;doll"
+"ar;dopf;dot;doteq;doteqdot;dotminus;dotplus;dotsquare;doublebarwedge;downarrow;downdownarrows;downharpoonleft;downharpoonright;drbkarow;drcorn;drcrop;dscr;dscy;dsol;dstrok;dtdot;dtri;dtrif;duarr;duhar;dwangle;dzcy;dzigrarr;eDDot;eDot;eacute"
+"eacute;easter;ecaron;ecir;ecircecirc;ecolon;ecy;edot;ee;efDot;efr;eg;egraveegrave;egs;egsdot;el;elinters;ell;els;elsdot;emacr;empty;emptyset;emptyv;emsp13;emsp14;emsp;eng;ensp;eogon;eopf;epar;eparsl;eplus;epsi;epsilon;epsiv;eqcirc;eqcolon;e"
+"qsim;eqslantgtr;eqslantless;equals;equest;equiv;equivDD;eqvparsl;erDot;erarr;escr;esdot;esim;eta;etheth;eumleuml;euro;excl;exist;expectation;exponentiale;fallingdotseq;fcy;female;ffilig;fflig;ffllig;ffr;filig;fjlig;flat;fllig;fltns;fnof;fop"
+"f;forall;fork;forkv;fpartint;frac12frac12;frac13;frac14frac14;frac15;frac16;frac18;frac23;frac25;frac34frac34;frac35;frac38;frac45;frac56;frac58;frac78;frasl;frown;fscr;gE;gEl;gacute;gamma;gammad;gap;gbreve;gcirc;gcy;gdot;ge;gel;geq;geqq;ge"
+"qslant;ges;gescc;gesdot;gesdoto;gesdotol;gesl;gesles;gfr;gg;ggg;gimel;gjcy;gl;glE;gla;glj;gnE;gnap;gnapprox;gne;gneq;gneqq;gnsim;gopf;grave;gscr;gsim;gsime;gsiml;gtgt;gtcc;gtcir;gtdot;gtlPar;gtquest;gtrapprox;gtrarr;gtrdot;gtreqless;gtreqql"
+"ess;gtrless;gtrsim;gvertneqq;gvnE;hArr;hairsp;half;hamilt;hardcy;harr;harrcir;harrw;hbar;hcirc;hearts;heartsuit;hellip;hercon;hfr;hksearow;hkswarow;hoarr;homtht;hookleftarrow;hookrightarrow;hopf;horbar;hscr;hslash;hstrok;hybull;hyphen;iacut"
+"eiacute;ic;icircicirc;icy;iecy;iexcliexcl;iff;ifr;igraveigrave;ii;iiiint;iiint;iinfin;iiota;ijlig;imacr;image;imagline;imagpart;imath;imof;imped;in;incare;infin;infintie;inodot;int;intcal;integers;intercal;intlarhk;intprod;iocy;iogon;iopf;i"
+"ota;iprod;iquestiquest;iscr;isin;isinE;isindot;isins;isinsv;isinv;it;itilde;iukcy;iumliuml;jcirc;jcy;jfr;jmath;jopf;jscr;jsercy;jukcy;kappa;kappav;kcedil;kcy;kfr;kgreen;khcy;kjcy;kopf;kscr;lAarr;lArr;lAtail;lBarr;lE;lEg;lHar;lacute;laemptyv"
+";lagran;lambda;lang;langd;langle;lap;laquolaquo;larr;larrb;larrbfs;larrfs;larrhk;larrlp;larrpl;larrsim;larrtl;lat;latail;late;lates;lbarr;lbbrk;lbrace;lbrack;lbrke;lbrksld;lbrkslu;lcaron;lcedil;lceil;lcub;lcy;ldca;ldquo;ldquor;ldrdhar;ldrus"
+"har;ldsh;le;leftarrow;leftarrowtail;leftharpoondown;leftharpoonup;leftleftarrows;leftrightarrow;leftrightarrows;leftrightharpoons;leftrightsquigarrow;leftthreetimes;leg;leq;leqq;leqslant;les;lescc;lesdot;lesdoto;lesdotor;lesg;lesges;lessapp"
+"rox;lessdot;lesseqgtr;lesseqqgtr;lessgtr;lesssim;lfisht;lfloor;lfr;lg;lgE;lhard;lharu;lharul;lhblk;ljcy;ll;llarr;llcorner;llhard;lltri;lmidot;lmoust;lmoustache;lnE;lnap;lnapprox;lne;lneq;lneqq;lnsim;loang;loarr;lobrk;longleftarrow;longleftr"
+"ightarrow;longmapsto;longrightarrow;looparrowleft;looparrowright;lopar;lopf;loplus;lotimes;lowast;lowbar;loz;lozenge;lozf;lpar;lparlt;lrarr;lrcorner;lrhar;lrhard;lrm;lrtri;lsaquo;lscr;lsh;lsim;lsime;lsimg;lsqb;lsquo;lsquor;lstrok;ltlt;ltcc;"
+"ltcir;ltdot;lthree;ltimes;ltlarr;ltquest;ltrPar;ltri;ltrie;ltrif;lurdshar;luruhar;lvertneqq;lvnE;mDDot;macrmacr;male;malt;maltese;map;mapsto;mapstodown;mapstoleft;mapstoup;marker;mcomma;mcy;mdash;measuredangle;mfr;mho;micromicro;mid;midast;"
+"midcir;middotmiddot;minus;minusb;minusd;minusdu;mlcp;mldr;mnplus;models;mopf;mp;mscr;mstpos;mu;multimap;mumap;nGg;nGt;nGtv;nLeftarrow;nLeftrightarrow;nLl;nLt;nLtv;nRightarrow;nVDash;nVdash;nabla;nacute;nang;nap;napE;napid;napos;napprox;natu"
+"r;natural;naturals;nbspnbsp;nbump;nbumpe;ncap;ncaron;ncedil;ncong;ncongdot;ncup;ncy;ndash;ne;neArr;nearhk;nearr;nearrow;nedot;nequiv;nesear;nesim;nexist;nexists;nfr;ngE;nge;ngeq;ngeqq;ngeqslant;nges;ngsim;ngt;ngtr;nhArr;nharr;nhpar;ni;nis;n"
+"isd;niv;njcy;nlArr;nlE;nlarr;nldr;nle;nleftarrow;nleftrightarrow;nleq;nleqq;nleqslant;nles;nless;nlsim;nlt;nltri;nltrie;nmid;nopf;notnot;notin;notinE;notindot;notinva;notinvb;notinvc;notni;notniva;notnivb;notnivc;npar;nparallel;nparsl;npart"
+";npolint;npr;nprcue;npre;nprec;npreceq;nrArr;nrarr;nrarrc;nrarrw;nrightarrow;nrtri;nrtrie;nsc;nsccue;nsce;nscr;nshortmid;nshortparallel;nsim;nsime;nsimeq;nsmid;nspar;nsqsube;nsqsupe;nsub;nsubE;nsube;nsubset;nsubseteq;nsubseteqq;nsucc;nsucce"
+"q;nsup;nsupE;nsupe;nsupset;nsupseteq;nsupseteqq;ntgl;ntildentilde;ntlg;ntriangleleft;ntrianglelefteq;ntriangleright;ntrianglerighteq;nu;num;numero;numsp;nvDash;nvHarr;nvap;nvdash;nvge;nvgt;nvinfin;nvlArr;nvle;nvlt;nvltrie;nvrArr;nvrtrie;nvs"
+"im;nwArr;nwarhk;nwarr;nwarrow;nwnear;oS;oacuteoacute;oast;ocir;ocircocirc;ocy;odash;odblac;odiv;odot;odsold;oelig;ofcir;ofr;ogon;ograveograve;ogt;ohbar;ohm;oint;olarr;olcir;olcross;oline;olt;omacr;omega;omicron;omid;ominus;oopf;opar;operp;o"
+"plus;or;orarr;ord;order;orderof;ordfordf;ordmordm;origof;oror;orslope;orv;oscr;oslashoslash;osol;otildeotilde;otimes;otimesas;oumlouml;ovbar;par;parapara;parallel;parsim;parsl;part;pcy;percnt;period;permil;perp;pertenk;pfr;phi;phiv;phmmat;p"
+"hone;pi;pitchfork;piv;planck;planckh;plankv;plus;plusacir;plusb;pluscir;plusdo;plusdu;pluse;plusmnplusmn;plussim;plustwo;pm;pointint;popf;poundpound;pr;prE;prap;prcue;pre;prec;precapprox;preccurlyeq;preceq;precnapprox;precneqq;precnsim;prec"
+"sim;prime;primes;prnE;prnap;prnsim;prod;profalar;profline;profsurf;prop;propto;prsim;prurel;pscr;psi;puncsp;qfr;qint;qopf;qprime;qscr;quaternions;quatint;quest;questeq;quotquot;rAarr;rArr;rAtail;rBarr;rHar;race;racute;radic;raemptyv;rang;ra"
+"ngd;range;rangle;raquoraquo;rarr;rarrap;rarrb;rarrbfs;rarrc;rarrfs;rarrhk;rarrlp;rarrpl;rarrsim;rarrtl;rarrw;ratail;ratio;rationals;rbarr;rbbrk;rbrace;rbrack;rbrke;rbrksld;rbrkslu;rcaron;rcedil;rceil;rcub;rcy;rdca;rdldhar;rdquo;rdquor;rdsh;"
+"real;realine;realpart;reals;rect;regreg;rfisht;rfloor;rfr;rhard;rharu;rharul;rho;rhov;rightarrow;rightarrowtail;rightharpoondown;rightharpoonup;rightleftarrows;rightleftharpoons;rightrightarrows;rightsquigarrow;rightthreetimes;ring;risingdo"
+"tseq;rlarr;rlhar;rlm;rmoust;rmoustache;rnmid;roang;roarr;robrk;ropar;ropf;roplus;rotimes;rpar;rpargt;rppolint;rrarr;rsaquo;rscr;rsh;rsqb;rsquo;rsquor;rthree;rtimes;rtri;rtrie;rtrif;rtriltri;ruluhar;rx;sacute;sbquo;sc;scE;scap;scaron;sccue;s"
+"ce;scedil;scirc;scnE;scnap;scnsim;scpolint;scsim;scy;sdot;sdotb;sdote;seArr;searhk;searr;searrow;sectsect;semi;seswar;setminus;setmn;sext;sfr;sfrown;sharp;shchcy;shcy;shortmid;shortparallel;shyshy;sigma;sigmaf;sigmav;sim;simdot;sime;simeq;s"
+"img;simgE;siml;simlE;simne;simplus;simrarr;slarr;smallsetminus;smashp;smeparsl;smid;smile;smt;smte;smtes;softcy;sol;solb;solbar;sopf;spades;spadesuit;spar;sqcap;sqcaps;sqcup;sqcups;sqsub;sqsube;sqsubset;sqsubseteq;sqsup;sqsupe;sqsupset;sqsu"
+"pseteq;squ;square;squarf;squf;srarr;sscr;ssetmn;ssmile;sstarf;star;starf;straightepsilon;straightphi;strns;sub;subE;subdot;sube;subedot;submult;subnE;subne;subplus;subrarr;subset;subseteq;subseteqq;subsetneq;subsetneqq;subsim;subsub;subsup;"
+"succ;succapprox;succcurlyeq;succeq;succnapprox;succneqq;succnsim;succsim;sum;sung;sup1sup1;sup2sup2;sup3sup3;sup;supE;supdot;supdsub;supe;supedot;suphsol;suphsub;suplarr;supmult;supnE;supne;supplus;supset;supseteq;supseteqq;supsetneq;supset"
+"neqq;supsim;supsub;supsup;swArr;swarhk;swarr;swarrow;swnwar;szligszlig;target;tau;tbrk;tcaron;tcedil;tcy;tdot;telrec;tfr;there4;therefore;theta;thetasym;thetav;thickapprox;thicksim;thinsp;thkap;thksim;thornthorn;tilde;timestimes;timesb;time"
+"sbar;timesd;tint;toea;top;topbot;topcir;topf;topfork;tosa;tprime;trade;triangle;triangledown;triangleleft;trianglelefteq;triangleq;triangleright;trianglerighteq;tridot;trie;triminus;triplus;trisb;tritime;trpezium;tscr;tscy;tshcy;tstrok;twix"
+"t;twoheadleftarrow;twoheadrightarrow;uArr;uHar;uacuteuacute;uarr;ubrcy;ubreve;ucircucirc;ucy;udarr;udblac;udhar;ufisht;ufr;ugraveugrave;uharl;uharr;uhblk;ulcorn;ulcorner;ulcrop;ultri;umacr;umluml;uogon;uopf;uparrow;updownarrow;upharpoonleft"
+";upharpoonright;uplus;upsi;upsih;upsilon;upuparrows;urcorn;urcorner;urcrop;uring;urtri;uscr;utdot;utilde;utri;utrif;uuarr;uumluuml;uwangle;vArr;vBar;vBarv;vDash;vangrt;varepsilon;varkappa;varnothing;varphi;varpi;varpropto;varr;varrho;varsig"
+"ma;varsubsetneq;varsubsetneqq;varsupsetneq;varsupsetneqq;vartheta;vartriangleleft;vartriangleright;vcy;vdash;vee;veebar;veeeq;vellip;verbar;vert;vfr;vltri;vnsub;vnsup;vopf;vprop;vrtri;vscr;vsubnE;vsubne;vsupnE;vsupne;vzigzag;wcirc;wedbar;we"
+"dge;wedgeq;weierp;wfr;wopf;wp;wr;wreath;wscr;xcap;xcirc;xcup;xdtri;xfr;xhArr;xharr;xi;xlArr;xlarr;xmap;xnis;xodot;xopf;xoplus;xotime;xrArr;xrarr;xscr;xsqcup;xuplus;xutri;xvee;xwedge;yacuteyacute;yacy;ycirc;ycy;yenyen;yfr;yicy;yopf;yscr;yucy"
+";yumlyuml;zacute;zcaron;zcy;zdot;zeetrf;zeta;zfr;zhcy;zigrarr;zopf;zscr;zwj;zwnj;";
 
 inline constexpr std::uint8_t kHtmlLengths[] = {
-    5,  6,  3,  4,  6,  7,  7,  5,  6,  4,  4,  6,  7,  6,  6,  4,  6,  5,  14, 5,  6,  5,  7,  6,
-    7,  4,  5,  10, 5,  7,  4,  8,  11, 5,  4,  5,  6,  5,  7,  5,  4,  5,  7,  4,  21, 8,  7,  6,
-    7,  6,  8,  5,  8,  10, 4,  4,  10, 12, 11, 12, 25, 22, 16, 6,  7,  10, 7,  16, 5,  10, 32, 6,
-    5,  4,  7,  3,  9,  5,  5,  5,  7,  5,  6,  7,  4,  4,  6,  4,  17, 15, 23, 17, 17, 8,  14, 5,
-    4,  7,  9,  22, 10, 16, 16, 21, 14, 20, 25, 21, 17, 15, 14, 18, 18, 10, 13, 17, 10, 20, 18, 15,
-    18, 19, 16, 19, 8,  13, 10, 5,  7,  4,  3,  4,  6,  7,  7,  5,  6,  4,  5,  4,  6,  7,  8,  6,
-    17, 21, 6,  5,  8,  6,  11, 12, 5,  5,  4,  4,  5,  7,  13, 4,  4,  18, 22, 5,  7,  11, 5,  5,
-    2,  3,  6,  7,  7,  7,  6,  4,  5,  4,  3,  5,  13, 17, 17, 15, 12, 18, 13, 5,  3,  7,  6,  4,
-    6,  4,  13, 5,  15, 5,  7,  13, 10, 5,  6,  5,  6,  7,  5,  6,  4,  5,  4,  6,  7,  3,  6,  11,
-    8,  4,  9,  13, 15, 15, 6,  5,  5,  5,  7,  6,  4,  5,  6,  4,  4,  5,  5,  7,  6,  5,  5,  6,
-    7,  4,  4,  5,  5,  5,  2,  3,  7,  7,  5,  11, 5,  7,  7,  4,  17, 10, 13, 20, 12, 18, 18, 15,
-    18, 10, 15, 16, 8,  13, 14, 13, 16, 18, 17, 16, 13, 16, 11, 14, 10, 15, 17, 14, 12, 9,  15, 10,
-    4,  3,  11, 7,  14, 19, 15, 14, 19, 15, 5,  15, 16, 5,  4,  7,  3,  4,  4,  12, 10, 4,  10, 5,
-    5,  3,  5,  7,  7,  7,  4,  20, 19, 18, 22, 21, 15, 8,  4,  8,  17, 5,  4,  13, 10, 21, 11, 9,
-    14, 10, 11, 16, 20, 18, 15, 21, 16, 16, 13, 16, 19, 21, 8,  13, 15, 12, 18, 13, 24, 18, 12, 17,
-    22, 18, 17, 20, 22, 16, 21, 18, 23, 10, 15, 12, 17, 22, 17, 12, 17, 9,  14, 18, 14, 15, 5,  6,
-    7,  3,  6,  6,  7,  5,  6,  4,  7,  4,  6,  7,  6,  6,  8,  5,  21, 15, 3,  5,  6,  7,  6,  7,
-    7,  4,  5,  8,  10, 12, 16, 9,  4,  4,  4,  3,  10, 14, 5,  3,  9,  14, 19, 14, 6,  8,  11, 13,
-    5,  4,  4,  5,  4,  5,  5,  6,  3,  4,  7,  5,  5,  7,  7,  7,  4,  3,  15, 19, 21, 4,  4,  18,
-    11, 14, 20, 13, 19, 19, 16, 19, 11, 9,  14, 15, 14, 17, 19, 18, 17, 14, 17, 12, 15, 11, 5,  13,
-    12, 5,  4,  12, 7,  5,  7,  7,  3,  7,  7,  6,  4,  4,  15, 15, 16, 13, 6,  12, 5,  5,  7,  19,
-    13, 18, 15, 20, 12, 5,  5,  4,  7,  12, 9,  14, 19, 14, 9,  4,  4,  9,  14, 7,  5,  6,  6,  6,
-    5,  4,  4,  7,  7,  4,  4,  10, 6,  11, 10, 6,  11, 15, 11, 5,  10, 5,  7,  6,  7,  5,  9,  6,
-    7,  5,  6,  4,  7,  4,  6,  7,  6,  9,  11, 13, 17, 6,  10, 6,  5,  8,  11, 17, 12, 14, 6,  11,
-    8,  12, 15, 16, 5,  8,  6,  5,  7,  4,  5,  6,  5,  4,  6,  7,  4,  7,  5,  12, 13, 18, 14, 14,
-    4,  5,  5,  7,  6,  6,  4,  5,  5,  4,  3,  5,  5,  5,  5,  5,  6,  7,  6,  4,  4,  5,  5,  5,
-    5,  7,  7,  4,  5,  15, 5,  4,  5,  5,  6,  7,  7,  3,  4,  4,  5,  6,  5,  6,  4,  5,  6,  3,
-    4,  6,  7,  8,  6,  6,  6,  6,  3,  4,  4,  7,  5,  9,  5,  4,  5,  6,  7,  9,  9,  9,  9,  9,
-    9,  9,  9,  6,  8,  9,  7,  6,  8,  6,  5,  3,  4,  7,  4,  5,  5,  7,  9,  5,  6,  5,  4,  6,
-    8,  6,  7,  4,  5,  9,  6,  5,  9,  12, 10, 8,  10, 7,  7,  9,  5,  9,  6,  4,  6,  7,  8,  8,
-    6,  7,  5,  5,  8,  4,  7,  8,  7,  8,  9,  10, 9,  8,  16, 14, 9,  7,  9,  7,  13, 12, 14, 18,
-    18, 19, 6,  6,  6,  6,  6,  4,  8,  5,  5,  4,  7,  7,  6,  6,  6,  6,  5,  6,  6,  6,  6,  6,
-    6,  6,  6,  5,  6,  6,  6,  6,  6,  6,  7,  6,  6,  6,  6,  5,  6,  6,  6,  6,  9,  8,  9,  6,
-    6,  6,  6,  5,  6,  6,  6,  6,  6,  6,  7,  6,  6,  7,  5,  6,  5,  6,  5,  6,  9,  5,  7,  5,
-    6,  6,  7,  7,  4,  7,  9,  7,  7,  7,  5,  6,  6,  6,  7,  6,  7,  6,  6,  8,  5,  5,  6,  8,
-    4,  5,  10, 4,  5,  6,  10, 4,  4,  5,  5,  7,  16, 17, 9,  9,  11, 12, 12, 5,  9,  7,  8,  6,
-    9,  6,  7,  8,  6,  7,  5,  7,  11, 10, 5,  8,  7,  5,  7,  4,  5,  7,  6,  6,  5,  5,  6,  5,
-    6,  6,  8,  8,  6,  6,  7,  8,  4,  9,  7,  7,  7,  6,  5,  7,  8,  12, 12, 9,  11, 6,  7,  15,
-    16, 6,  6,  9,  6,  7,  5,  5,  7,  7,  5,  5,  6,  8,  6,  7,  4,  3,  8,  6,  8,  3,  4,  6,
-    8,  7,  4,  6,  6,  5,  8,  12, 6,  4,  8,  6,  4,  6,  7,  14, 7,  5,  7,  7,  7,  5,  4,  6,
-    9,  9,  8,  10, 15, 10, 15, 16, 17, 9,  7,  7,  5,  5,  5,  7,  6,  5,  6,  6,  6,  8,  5,  9,
-    6,  5,  6,  7,  7,  7,  5,  5,  6,  7,  4,  5,  3,  6,  4,  3,  6,  7,  4,  7,  3,  9,  4,  4,
-    7,  6,  6,  9,  7,  7,  7,  5,  4,  5,  6,  5,  5,  7,  6,  5,  8,  6,  7,  8,  6,  11, 12, 7,
-    7,  6,  8,  9,  6,  6,  5,  6,  5,  4,  3,  4,  4,  5,  5,  5,  6,  12, 13, 14, 4,  7,  7,  6,
-    7,  4,  6,  6,  5,  6,  6,  5,  5,  7,  5,  6,  9,  6,  7,  7,  6,  7,  7,  7,  7,  7,  7,  6,
-    7,  7,  7,  7,  7,  7,  7,  6,  6,  5,  3,  4,  7,  6,  7,  4,  7,  6,  4,  5,  3,  4,  4,  5,
-    9,  4,  6,  7,  8,  9,  5,  7,  4,  3,  4,  6,  5,  3,  4,  4,  4,  4,  5,  9,  4,  5,  6,  6,
-    5,  6,  5,  5,  6,  6,  2,  3,  5,  6,  6,  7,  8,  10, 7,  7,  10, 11, 8,  7,  10, 5,  5,  7,
-    5,  7,  7,  5,  8,  6,  5,  6,  7,  10, 7,  7,  4,  9,  9,  6,  7,  14, 15, 5,  7,  5,  7,  7,
-    7,  7,  6,  7,  3,  5,  6,  4,  5,  5,  6,  4,  4,  6,  7,  3,  7,  6,  7,  6,  6,  6,  6,  9,
-    9,  6,  5,  6,  3,  7,  6,  9,  7,  4,  7,  9,  9,  9,  8,  5,  6,  5,  5,  6,  6,  7,  5,  5,
-    6,  8,  6,  7,  6,  3,  7,  6,  4,  5,  6,  4,  4,  6,  5,  5,  7,  6,  6,  7,  7,  4,  4,  7,
-    5,  5,  5,  5,  6,  5,  7,  6,  3,  4,  5,  7,  9,  7,  7,  5,  6,  7,  4,  5,  6,  5,  6,  8,
-    7,  7,  7,  7,  8,  7,  4,  7,  5,  6,  6,  6,  7,  7,  6,  8,  8,  7,  7,  6,  5,  4,  5,  6,
-    7,  8,  9,  5,  3,  10, 14, 16, 14, 15, 15, 16, 18, 20, 15, 4,  4,  5,  9,  4,  6,  7,  8,  9,
-    5,  7,  11, 8,  10, 11, 8,  8,  7,  7,  4,  3,  4,  6,  6,  7,  6,  5,  3,  6,  9,  7,  6,  7,
-    7,  11, 4,  5,  9,  4,  5,  6,  6,  6,  6,  6,  14, 19, 11, 15, 14, 15, 6,  5,  7,  8,  7,  7,
-    4,  8,  5,  5,  7,  6,  9,  6,  7,  4,  6,  7,  5,  4,  5,  6,  6,  5,  6,  7,  7,  2,  3,  5,
-    6,  6,  7,  7,  7,  8,  7,  5,  6,  6,  9,  8,  10, 5,  6,  4,  5,  5,  5,  8,  4,  7,  11, 11,
-    9,  7,  7,  4,  6,  14, 4,  4,  5,  6,  4,  7,  7,  6,  7,  6,  7,  7,  8,  5,  5,  7,  7,  5,
-    3,  5,  7,  3,  9,  6,  4,  4,  5,  11, 16, 4,  4,  5,  12, 7,  7,  6,  7,  5,  4,  5,  6,  6,
-    8,  6,  8,  9,  4,  5,  6,  7,  5,  7,  7,  6,  9,  5,  4,  6,  3,  6,  7,  6,  8,  6,  7,  7,
-    6,  7,  8,  4,  4,  4,  5,  6,  10, 5,  6,  4,  5,  6,  6,  6,  3,  4,  5,  4,  5,  6,  4,  6,
-    5,  4,  11, 16, 5,  6,  10, 5,  6,  6,  4,  6,  7,  5,  5,  3,  4,  6,  7,  9,  8,  8,  8,  6,
-    8,  8,  8,  5,  10, 7,  6,  8,  4,  7,  5,  6,  8,  6,  6,  7,  7,  12, 6,  7,  4,  7,  5,  5,
-    10, 15, 5,  6,  7,  6,  6,  8,  8,  5,  6,  6,  8,  10, 11, 6,  8,  5,  6,  6,  8,  10, 11, 5,
-    6,  7,  5,  14, 16, 15, 17, 3,  4,  7,  6,  7,  7,  5,  7,  5,  5,  8,  7,  5,  5,  8,  7,  8,
-    6,  6,  7,  6,  8,  7,  3,  6,  7,  5,  5,  5,  6,  4,  6,  7,  5,  5,  7,  6,  6,  4,  5,  6,
-    7,  4,  6,  4,  5,  6,  6,  8,  6,  4,  6,  6,  8,  5,  7,  5,  5,  6,  6,  3,  6,  4,  6,  8,
-    4,  5,  4,  5,  7,  5,  8,  4,  5,  6,  7,  5,  6,  7,  7,  9,  4,  5,  6,  4,  4,  5,  9,  7,
-    6,  5,  4,  7,  7,  7,  5,  8,  4,  4,  5,  7,  6,  3,  10, 4,  7,  8,  7,  5,  9,  6,  8,  7,
-    7,  6,  6,  7,  8,  8,  3,  9,  5,  5,  6,  3,  4,  5,  6,  4,  5,  11, 12, 7,  12, 9,  9,  8,
-    6,  7,  5,  6,  7,  5,  9,  9,  9,  5,  7,  6,  7,  5,  4,  7,  4,  5,  5,  7,  5,  12, 8,  6,
-    8,  4,  5,  6,  5,  7,  6,  5,  5,  7,  6,  9,  5,  6,  6,  7,  5,  6,  5,  7,  6,  8,  6,  7,
-    7,  7,  7,  8,  7,  6,  7,  6,  10, 6,  6,  7,  7,  6,  8,  8,  7,  7,  6,  5,  4,  5,  8,  6,
-    7,  5,  5,  8,  9,  6,  5,  3,  4,  7,  7,  4,  6,  6,  7,  4,  5,  11, 15, 17, 15, 16, 18, 17,
-    16, 16, 5,  13, 6,  6,  4,  7,  11, 6,  6,  6,  6,  6,  5,  7,  8,  5,  7,  9,  6,  7,  5,  4,
-    5,  6,  7,  7,  7,  5,  6,  6,  9,  8,  3,  7,  6,  3,  4,  5,  7,  6,  4,  7,  6,  5,  6,  7,
-    9,  6,  4,  5,  6,  6,  6,  7,  6,  8,  4,  5,  5,  7,  9,  6,  5,  4,  7,  6,  7,  5,  9,  14,
-    3,  4,  6,  7,  7,  4,  7,  5,  6,  5,  6,  5,  6,  6,  8,  8,  6,  14, 7,  9,  5,  6,  4,  5,
-    6,  7,  4,  5,  7,  5,  7,  10, 5,  6,  7,  6,  7,  6,  7,  9,  11, 6,  7,  9,  11, 4,  7,  7,
-    5,  6,  5,  7,  7,  7,  5,  6,  16, 12, 6,  4,  5,  7,  5,  8,  8,  6,  6,  8,  8,  7,  9,  10,
-    10, 11, 7,  7,  7,  5,  11, 12, 7,  12, 9,  9,  8,  4,  5,  4,  5,  4,  5,  4,  5,  4,  5,  7,
-    8,  5,  8,  8,  8,  8,  8,  6,  6,  8,  7,  9,  10, 10, 11, 7,  7,  7,  6,  7,  6,  8,  7,  5,
-    6,  7,  4,  5,  7,  7,  4,  5,  7,  4,  7,  10, 6,  9,  7,  12, 9,  7,  6,  7,  5,  6,  6,  5,
-    6,  7,  9,  7,  5,  5,  4,  7,  7,  5,  8,  5,  7,  6,  9,  13, 13, 15, 10, 14, 16, 7,  5,  9,
-    8,  6,  8,  9,  5,  5,  6,  7,  6,  17, 18, 5,  5,  6,  7,  5,  6,  7,  5,  6,  4,  6,  7,  6,
-    7,  4,  6,  7,  6,  6,  6,  7,  9,  7,  6,  6,  3,  4,  6,  5,  8,  12, 14, 15, 6,  5,  6,  8,
-    11, 7,  9,  7,  6,  6,  5,  6,  7,  5,  6,  6,  4,  5,  8,  5,  5,  6,  6,  7,  11, 9,  11, 7,
-    6,  10, 5,  7,  9,  13, 14, 13, 14, 9,  16, 17, 4,  6,  4,  7,  6,  7,  7,  5,  4,  6,  6,  6,
-    5,  6,  6,  5,  7,  7,  7,  7,  8,  6,  7,  6,  7,  7,  4,  5,  3,  3,  7,  5,  5,  6,  5,  6,
-    4,  6,  6,  3,  6,  6,  5,  5,  6,  5,  7,  7,  6,  6,  5,  7,  7,  6,  5,  7,  6,  7,  5,  6,
-    4,  3,  4,  4,  5,  5,  5,  5,  4,  5,  7,  7,  4,  5,  7,  5,  4,  5,  8,  5,  5,  4,  5};
+5, 6, 3, 4, 6, 7, 7, 5, 6, 4, 4, 6, 7, 6, 6, 4, 6, 5, 14, 5, 6, 5, 7, 6, 7, 4, 5, 10, 5, 7, 4, 8, 11, 5, 4, 5, 6, 5, 7, 5, 4, 5, 7, 4, 21, 8, 7, 6, 7, 6, 8, 5, 8, 10, 4, 4, 10, 12, 11, 12, 25, 22, 16, 6, 7, 10, 7, 16, 5, 10, 32, 6, 5, 4, 7,
+3, 9, 5, 5, 5, 7, 5, 6, 7, 4, 4, 6, 4, 17, 15, 23, 17, 17, 8, 14, 5, 4, 7, 9, 22, 10, 16, 16, 21, 14, 20, 25, 21, 17, 15, 14, 18, 18, 10, 13, 17, 10, 20, 18, 15, 18, 19, 16, 19, 8, 13, 10, 5, 7, 4, 3, 4, 6, 7, 7, 5, 6, 4, 5, 4, 6, 7, 8, 6,
+17, 21, 6, 5, 8, 6, 11, 12, 5, 5, 4, 4, 5, 7, 13, 4, 4, 18, 22, 5, 7, 11, 5, 5, 2, 3, 6, 7, 7, 7, 6, 4, 5, 4, 3, 5, 13, 17, 17, 15, 12, 18, 13, 5, 3, 7, 6, 4, 6, 4, 13, 5, 15, 5, 7, 13, 10, 5, 6, 5, 6, 7, 5, 6, 4, 5, 4, 6, 7, 3, 6, 11, 8,
+4, 9, 13, 15, 15, 6, 5, 5, 5, 7, 6, 4, 5, 6, 4, 4, 5, 5, 7, 6, 5, 5, 6, 7, 4, 4, 5, 5, 5, 2, 3, 7, 7, 5, 11, 5, 7, 7, 4, 17, 10, 13, 20, 12, 18, 18, 15, 18, 10, 15, 16, 8, 13, 14, 13, 16, 18, 17, 16, 13, 16, 11, 14, 10, 15, 17, 14, 12, 9,
+15, 10, 4, 3, 11, 7, 14, 19, 15, 14, 19, 15, 5, 15, 16, 5, 4, 7, 3, 4, 4, 12, 10, 4, 10, 5, 5, 3, 5, 7, 7, 7, 4, 20, 19, 18, 22, 21, 15, 8, 4, 8, 17, 5, 4, 13, 10, 21, 11, 9, 14, 10, 11, 16, 20, 18, 15, 21, 16, 16, 13, 16, 19, 21, 8, 13,
+15, 12, 18, 13, 24, 18, 12, 17, 22, 18, 17, 20, 22, 16, 21, 18, 23, 10, 15, 12, 17, 22, 17, 12, 17, 9, 14, 18, 14, 15, 5, 6, 7, 3, 6, 6, 7, 5, 6, 4, 7, 4, 6, 7, 6, 6, 8, 5, 21, 15, 3, 5, 6, 7, 6, 7, 7, 4, 5, 8, 10, 12, 16, 9, 4, 4, 4, 3,
+10, 14, 5, 3, 9, 14, 19, 14, 6, 8, 11, 13, 5, 4, 4, 5, 4, 5, 5, 6, 3, 4, 7, 5, 5, 7, 7, 7, 4, 3, 15, 19, 21, 4, 4, 18, 11, 14, 20, 13, 19, 19, 16, 19, 11, 9, 14, 15, 14, 17, 19, 18, 17, 14, 17, 12, 15, 11, 5, 13, 12, 5, 4, 12, 7, 5, 7, 7,
+3, 7, 7, 6, 4, 4, 15, 15, 16, 13, 6, 12, 5, 5, 7, 19, 13, 18, 15, 20, 12, 5, 5, 4, 7, 12, 9, 14, 19, 14, 9, 4, 4, 9, 14, 7, 5, 6, 6, 6, 5, 4, 4, 7, 7, 4, 4, 10, 6, 11, 10, 6, 11, 15, 11, 5, 10, 5, 7, 6, 7, 5, 9, 6, 7, 5, 6, 4, 7, 4, 6, 7,
+6, 9, 11, 13, 17, 6, 10, 6, 5, 8, 11, 17, 12, 14, 6, 11, 8, 12, 15, 16, 5, 8, 6, 5, 7, 4, 5, 6, 5, 4, 6, 7, 4, 7, 5, 12, 13, 18, 14, 14, 4, 5, 5, 7, 6, 6, 4, 5, 5, 4, 3, 5, 5, 5, 5, 5, 6, 7, 6, 4, 4, 5, 5, 5, 5, 7, 7, 4, 5, 15, 5, 4, 5, 5,
+6, 7, 7, 3, 4, 4, 5, 6, 5, 6, 4, 5, 6, 3, 4, 6, 7, 8, 6, 6, 6, 6, 3, 4, 4, 7, 5, 9, 5, 4, 5, 6, 7, 9, 9, 9, 9, 9, 9, 9, 9, 6, 8, 9, 7, 6, 8, 6, 5, 3, 4, 7, 4, 5, 5, 7, 9, 5, 6, 5, 4, 6, 8, 6, 7, 4, 5, 9, 6, 5, 9, 12, 10, 8, 10, 7, 7, 9, 5,
+9, 6, 4, 6, 7, 8, 8, 6, 7, 5, 5, 8, 4, 7, 8, 7, 8, 9, 10, 9, 8, 16, 14, 9, 7, 9, 7, 13, 12, 14, 18, 18, 19, 6, 6, 6, 6, 6, 4, 8, 5, 5, 4, 7, 7, 6, 6, 6, 6, 5, 6, 6, 6, 6, 6, 6, 6, 6, 5, 6, 6, 6, 6, 6, 6, 7, 6, 6, 6, 6, 5, 6, 6, 6, 6, 9, 8,
+9, 6, 6, 6, 6, 5, 6, 6, 6, 6, 6, 6, 7, 6, 6, 7, 5, 6, 5, 6, 5, 6, 9, 5, 7, 5, 6, 6, 7, 7, 4, 7, 9, 7, 7, 7, 5, 6, 6, 6, 7, 6, 7, 6, 6, 8, 5, 5, 6, 8, 4, 5, 10, 4, 5, 6, 10, 4, 4, 5, 5, 7, 16, 17, 9, 9, 11, 12, 12, 5, 9, 7, 8, 6, 9, 6, 7, 8,
+6, 7, 5, 7, 11, 10, 5, 8, 7, 5, 7, 4, 5, 7, 6, 6, 5, 5, 6, 5, 6, 6, 8, 8, 6, 6, 7, 8, 4, 9, 7, 7, 7, 6, 5, 7, 8, 12, 12, 9, 11, 6, 7, 15, 16, 6, 6, 9, 6, 7, 5, 5, 7, 7, 5, 5, 6, 8, 6, 7, 4, 3, 8, 6, 8, 3, 4, 6, 8, 7, 4, 6, 6, 5, 8, 12, 6,
+4, 8, 6, 4, 6, 7, 14, 7, 5, 7, 7, 7, 5, 4, 6, 9, 9, 8, 10, 15, 10, 15, 16, 17, 9, 7, 7, 5, 5, 5, 7, 6, 5, 6, 6, 6, 8, 5, 9, 6, 5, 6, 7, 7, 7, 5, 5, 6, 7, 4, 5, 3, 6, 4, 3, 6, 7, 4, 7, 3, 9, 4, 4, 7, 6, 6, 9, 7, 7, 7, 5, 4, 5, 6, 5, 5, 7, 6,
+5, 8, 6, 7, 8, 6, 11, 12, 7, 7, 6, 8, 9, 6, 6, 5, 6, 5, 4, 3, 4, 4, 5, 5, 5, 6, 12, 13, 14, 4, 7, 7, 6, 7, 4, 6, 6, 5, 6, 6, 5, 5, 7, 5, 6, 9, 6, 7, 7, 6, 7, 7, 7, 7, 7, 7, 6, 7, 7, 7, 7, 7, 7, 7, 6, 6, 5, 3, 4, 7, 6, 7, 4, 7, 6, 4, 5, 3,
+4, 4, 5, 9, 4, 6, 7, 8, 9, 5, 7, 4, 3, 4, 6, 5, 3, 4, 4, 4, 4, 5, 9, 4, 5, 6, 6, 5, 6, 5, 5, 6, 6, 2, 3, 5, 6, 6, 7, 8, 10, 7, 7, 10, 11, 8, 7, 10, 5, 5, 7, 5, 7, 7, 5, 8, 6, 5, 6, 7, 10, 7, 7, 4, 9, 9, 6, 7, 14, 15, 5, 7, 5, 7, 7, 7, 7, 6,
+7, 3, 5, 6, 4, 5, 5, 6, 4, 4, 6, 7, 3, 7, 6, 7, 6, 6, 6, 6, 9, 9, 6, 5, 6, 3, 7, 6, 9, 7, 4, 7, 9, 9, 9, 8, 5, 6, 5, 5, 6, 6, 7, 5, 5, 6, 8, 6, 7, 6, 3, 7, 6, 4, 5, 6, 4, 4, 6, 5, 5, 7, 6, 6, 7, 7, 4, 4, 7, 5, 5, 5, 5, 6, 5, 7, 6, 3, 4, 5,
+7, 9, 7, 7, 5, 6, 7, 4, 5, 6, 5, 6, 8, 7, 7, 7, 7, 8, 7, 4, 7, 5, 6, 6, 6, 7, 7, 6, 8, 8, 7, 7, 6, 5, 4, 5, 6, 7, 8, 9, 5, 3, 10, 14, 16, 14, 15, 15, 16, 18, 20, 15, 4, 4, 5, 9, 4, 6, 7, 8, 9, 5, 7, 11, 8, 10, 11, 8, 8, 7, 7, 4, 3, 4, 6, 6,
+7, 6, 5, 3, 6, 9, 7, 6, 7, 7, 11, 4, 5, 9, 4, 5, 6, 6, 6, 6, 6, 14, 19, 11, 15, 14, 15, 6, 5, 7, 8, 7, 7, 4, 8, 5, 5, 7, 6, 9, 6, 7, 4, 6, 7, 5, 4, 5, 6, 6, 5, 6, 7, 7, 2, 3, 5, 6, 6, 7, 7, 7, 8, 7, 5, 6, 6, 9, 8, 10, 5, 6, 4, 5, 5, 5, 8,
+4, 7, 11, 11, 9, 7, 7, 4, 6, 14, 4, 4, 5, 6, 4, 7, 7, 6, 7, 6, 7, 7, 8, 5, 5, 7, 7, 5, 3, 5, 7, 3, 9, 6, 4, 4, 5, 11, 16, 4, 4, 5, 12, 7, 7, 6, 7, 5, 4, 5, 6, 6, 8, 6, 8, 9, 4, 5, 6, 7, 5, 7, 7, 6, 9, 5, 4, 6, 3, 6, 7, 6, 8, 6, 7, 7, 6, 7,
+8, 4, 4, 4, 5, 6, 10, 5, 6, 4, 5, 6, 6, 6, 3, 4, 5, 4, 5, 6, 4, 6, 5, 4, 11, 16, 5, 6, 10, 5, 6, 6, 4, 6, 7, 5, 5, 3, 4, 6, 7, 9, 8, 8, 8, 6, 8, 8, 8, 5, 10, 7, 6, 8, 4, 7, 5, 6, 8, 6, 6, 7, 7, 12, 6, 7, 4, 7, 5, 5, 10, 15, 5, 6, 7, 6, 6,
+8, 8, 5, 6, 6, 8, 10, 11, 6, 8, 5, 6, 6, 8, 10, 11, 5, 6, 7, 5, 14, 16, 15, 17, 3, 4, 7, 6, 7, 7, 5, 7, 5, 5, 8, 7, 5, 5, 8, 7, 8, 6, 6, 7, 6, 8, 7, 3, 6, 7, 5, 5, 5, 6, 4, 6, 7, 5, 5, 7, 6, 6, 4, 5, 6, 7, 4, 6, 4, 5, 6, 6, 8, 6, 4, 6, 6,
+8, 5, 7, 5, 5, 6, 6, 3, 6, 4, 6, 8, 4, 5, 4, 5, 7, 5, 8, 4, 5, 6, 7, 5, 6, 7, 7, 9, 4, 5, 6, 4, 4, 5, 9, 7, 6, 5, 4, 7, 7, 7, 5, 8, 4, 4, 5, 7, 6, 3, 10, 4, 7, 8, 7, 5, 9, 6, 8, 7, 7, 6, 6, 7, 8, 8, 3, 9, 5, 5, 6, 3, 4, 5, 6, 4, 5, 11, 12,
+7, 12, 9, 9, 8, 6, 7, 5, 6, 7, 5, 9, 9, 9, 5, 7, 6, 7, 5, 4, 7, 4, 5, 5, 7, 5, 12, 8, 6, 8, 4, 5, 6, 5, 7, 6, 5, 5, 7, 6, 9, 5, 6, 6, 7, 5, 6, 5, 7, 6, 8, 6, 7, 7, 7, 7, 8, 7, 6, 7, 6, 10, 6, 6, 7, 7, 6, 8, 8, 7, 7, 6, 5, 4, 5, 8, 6, 7, 5,
+5, 8, 9, 6, 5, 3, 4, 7, 7, 4, 6, 6, 7, 4, 5, 11, 15, 17, 15, 16, 18, 17, 16, 16, 5, 13, 6, 6, 4, 7, 11, 6, 6, 6, 6, 6, 5, 7, 8, 5, 7, 9, 6, 7, 5, 4, 5, 6, 7, 7, 7, 5, 6, 6, 9, 8, 3, 7, 6, 3, 4, 5, 7, 6, 4, 7, 6, 5, 6, 7, 9, 6, 4, 5, 6, 6,
+6, 7, 6, 8, 4, 5, 5, 7, 9, 6, 5, 4, 7, 6, 7, 5, 9, 14, 3, 4, 6, 7, 7, 4, 7, 5, 6, 5, 6, 5, 6, 6, 8, 8, 6, 14, 7, 9, 5, 6, 4, 5, 6, 7, 4, 5, 7, 5, 7, 10, 5, 6, 7, 6, 7, 6, 7, 9, 11, 6, 7, 9, 11, 4, 7, 7, 5, 6, 5, 7, 7, 7, 5, 6, 16, 12, 6, 4,
+5, 7, 5, 8, 8, 6, 6, 8, 8, 7, 9, 10, 10, 11, 7, 7, 7, 5, 11, 12, 7, 12, 9, 9, 8, 4, 5, 4, 5, 4, 5, 4, 5, 4, 5, 7, 8, 5, 8, 8, 8, 8, 8, 6, 6, 8, 7, 9, 10, 10, 11, 7, 7, 7, 6, 7, 6, 8, 7, 5, 6, 7, 4, 5, 7, 7, 4, 5, 7, 4, 7, 10, 6, 9, 7, 12,
+9, 7, 6, 7, 5, 6, 6, 5, 6, 7, 9, 7, 5, 5, 4, 7, 7, 5, 8, 5, 7, 6, 9, 13, 13, 15, 10, 14, 16, 7, 5, 9, 8, 6, 8, 9, 5, 5, 6, 7, 6, 17, 18, 5, 5, 6, 7, 5, 6, 7, 5, 6, 4, 6, 7, 6, 7, 4, 6, 7, 6, 6, 6, 7, 9, 7, 6, 6, 3, 4, 6, 5, 8, 12, 14, 15,
+6, 5, 6, 8, 11, 7, 9, 7, 6, 6, 5, 6, 7, 5, 6, 6, 4, 5, 8, 5, 5, 6, 6, 7, 11, 9, 11, 7, 6, 10, 5, 7, 9, 13, 14, 13, 14, 9, 16, 17, 4, 6, 4, 7, 6, 7, 7, 5, 4, 6, 6, 6, 5, 6, 6, 5, 7, 7, 7, 7, 8, 6, 7, 6, 7, 7, 4, 5, 3, 3, 7, 5, 5, 6, 5, 6, 4,
+6, 6, 3, 6, 6, 5, 5, 6, 5, 7, 7, 6, 6, 5, 7, 7, 6, 5, 7, 6, 7, 5, 6, 4, 3, 4, 4, 5, 5, 5, 5, 4, 5, 7, 7, 4, 5, 7, 5, 4, 5, 8, 5, 5, 4, 5};
 
 inline constexpr std::uint32_t kHtmlValues[] = {
-    198,    198,    38,     38,     193,    193,    258,    194,    194,    1040,   120068, 192,
-    192,    913,    256,    10835,  260,    120120, 8289,   197,    197,    119964, 8788,   195,
-    195,    196,    196,    8726,   10983,  8966,   1041,   8757,   8492,   914,    120069, 120121,
-    728,    8492,   8782,   1063,   169,    169,    262,    8914,   8517,   8493,   268,    199,
-    199,    264,    8752,   266,    184,    183,    8493,   935,    8857,   8854,   8853,   8855,
-    8754,   8221,   8217,   8759,   10868,  8801,   8751,   8750,   8450,   8720,   8755,   10799,
-    119966, 8915,   8781,   8517,   10513,  1026,   1029,   1039,   8225,   8609,   10980,  270,
-    1044,   8711,   916,    120071, 180,    729,    733,    96,     732,    8900,   8518,   120123,
-    168,    8412,   8784,   8751,   168,    8659,   8656,   8660,   10980,  10232,  10234,  10233,
-    8658,   8872,   8657,   8661,   8741,   8595,   10515,  8693,   785,    10576,  10590,  8637,
-    10582,  10591,  8641,   10583,  8868,   8615,   8659,   119967, 272,    330,    208,    208,
-    201,    201,    282,    202,    202,    1069,   278,    120072, 200,    200,    8712,   274,
-    9723,   9643,   280,    120124, 917,    10869,  8770,   8652,   8496,   10867,  919,    203,
-    203,    8707,   8519,   1060,   120073, 9724,   9642,   120125, 8704,   8497,   8497,   1027,
-    62,     62,     915,    988,    286,    290,    284,    1043,   288,    120074, 8921,   120126,
-    8805,   8923,   8807,   10914,  8823,   10878,  8819,   119970, 8811,   1066,   711,    94,
-    292,    8460,   8459,   8461,   9472,   8459,   294,    8782,   8783,   1045,   306,    1025,
-    205,    205,    206,    206,    1048,   304,    8465,   204,    204,    8465,   298,    8520,
-    8658,   8748,   8747,   8898,   8291,   8290,   302,    120128, 921,    8464,   296,    1030,
-    207,    207,    308,    1049,   120077, 120129, 119973, 1032,   1028,   1061,   1036,   922,
-    310,    1050,   120078, 120130, 119974, 1033,   60,     60,     313,    923,    10218,  8466,
-    8606,   317,    315,    1051,   10216,  8592,   8676,   8646,   8968,   10214,  10593,  8643,
-    10585,  8970,   8596,   10574,  8867,   8612,   10586,  8882,   10703,  8884,   10577,  10592,
-    8639,   10584,  8636,   10578,  8656,   8660,   8922,   8806,   8822,   10913,  10877,  8818,
-    120079, 8920,   8666,   319,    10229,  10231,  10230,  10232,  10234,  10233,  120131, 8601,
-    8600,   8466,   8624,   321,    8810,   10501,  1052,   8287,   8499,   120080, 8723,   120132,
-    8499,   924,    1034,   323,    327,    325,    1053,   8203,   8203,   8203,   8203,   8811,
-    8810,   10,     120081, 8288,   160,    8469,   10988,  8802,   8813,   8742,   8713,   8800,
-    8770,   8708,   8815,   8817,   8807,   8811,   8825,   10878,  8821,   8782,   8783,   8938,
-    10703,  8940,   8814,   8816,   8824,   8810,   10877,  8820,   10914,  10913,  8832,   10927,
-    8928,   8716,   8939,   10704,  8941,   8847,   8930,   8848,   8931,   8834,   8840,   8833,
-    10928,  8929,   8831,   8835,   8841,   8769,   8772,   8775,   8777,   8740,   119977, 209,
-    209,    925,    338,    211,    211,    212,    212,    1054,   336,    120082, 210,    210,
-    332,    937,    927,    120134, 8220,   8216,   10836,  119978, 216,    216,    213,    213,
-    10807,  214,    214,    8254,   9182,   9140,   9180,   8706,   1055,   120083, 934,    928,
-    177,    8460,   8473,   10939,  8826,   10927,  8828,   8830,   8243,   8719,   8759,   8733,
-    119979, 936,    34,     34,     120084, 8474,   119980, 10512,  174,    174,    340,    10219,
-    8608,   10518,  344,    342,    1056,   8476,   8715,   8651,   10607,  8476,   929,    10217,
-    8594,   8677,   8644,   8969,   10215,  10589,  8642,   10581,  8971,   8866,   8614,   10587,
-    8883,   10704,  8885,   10575,  10588,  8638,   10580,  8640,   10579,  8658,   8477,   10608,
-    8667,   8475,   8625,   10740,  1065,   1064,   1068,   346,    10940,  352,    350,    348,
-    1057,   120086, 8595,   8592,   8594,   8593,   931,    8728,   120138, 8730,   9633,   8851,
-    8847,   8849,   8848,   8850,   8852,   119982, 8902,   8912,   8912,   8838,   8827,   10928,
-    8829,   8831,   8715,   8721,   8913,   8835,   8839,   8913,   222,    222,    8482,   1035,
-    1062,   9,      932,    356,    354,    1058,   120087, 8756,   920,    8287,   8201,   8764,
-    8771,   8773,   8776,   120139, 8411,   119983, 358,    218,    218,    8607,   10569,  1038,
-    364,    219,    219,    1059,   368,    120088, 217,    217,    362,    95,     9183,   9141,
-    9181,   8899,   8846,   370,    120140, 8593,   10514,  8645,   8597,   10606,  8869,   8613,
-    8657,   8661,   8598,   8599,   978,    933,    366,    119984, 360,    220,    220,    8875,
-    10987,  1042,   8873,   10982,  8897,   8214,   8214,   8739,   124,    10072,  8768,   8202,
-    120089, 120141, 119985, 8874,   372,    8896,   120090, 120142, 119986, 120091, 926,    120143,
-    119987, 1071,   1031,   1070,   221,    221,    374,    1067,   120092, 120144, 119988, 376,
-    1046,   377,    381,    1047,   379,    8203,   918,    8488,   8484,   119989, 225,    225,
-    259,    8766,   8766,   8767,   226,    226,    180,    180,    1072,   230,    230,    8289,
-    120094, 224,    224,    8501,   8501,   945,    257,    10815,  38,     38,     8743,   10837,
-    10844,  10840,  10842,  8736,   10660,  8736,   8737,   10664,  10665,  10666,  10667,  10668,
-    10669,  10670,  10671,  8735,   8894,   10653,  8738,   197,    9084,   261,    120146, 8776,
-    10864,  10863,  8778,   8779,   39,     8776,   8778,   229,    229,    119990, 42,     8776,
-    8781,   227,    227,    228,    228,    8755,   10769,  10989,  8780,   1014,   8245,   8765,
-    8909,   8893,   8965,   8965,   9141,   9142,   8780,   1073,   8222,   8757,   8757,   10672,
-    1014,   8492,   946,    8502,   8812,   120095, 8898,   9711,   8899,   10752,  10753,  10754,
-    10758,  9733,   9661,   9651,   10756,  8897,   8896,   10509,  10731,  9642,   9652,   9662,
-    9666,   9656,   9251,   9618,   9617,   9619,   9608,   61,     8801,   8976,   120147, 8869,
-    8869,   8904,   9559,   9556,   9558,   9555,   9552,   9574,   9577,   9572,   9575,   9565,
-    9562,   9564,   9561,   9553,   9580,   9571,   9568,   9579,   9570,   9567,   10697,  9557,
-    9554,   9488,   9484,   9472,   9573,   9576,   9516,   9524,   8863,   8862,   8864,   9563,
-    9560,   9496,   9492,   9474,   9578,   9569,   9566,   9532,   9508,   9500,   8245,   728,
-    166,    166,    119991, 8271,   8765,   8909,   92,     10693,  10184,  8226,   8226,   8782,
-    10926,  8783,   8783,   263,    8745,   10820,  10825,  10827,  10823,  10816,  8745,   8257,
-    711,    10829,  269,    231,    231,    265,    10828,  10832,  267,    184,    184,    10674,
-    162,    162,    183,    120096, 1095,   10003,  10003,  967,    9675,   10691,  710,    8791,
-    8634,   8635,   174,    9416,   8859,   8858,   8861,   8791,   10768,  10991,  10690,  9827,
-    9827,   58,     8788,   8788,   44,     64,     8705,   8728,   8705,   8450,   8773,   10861,
-    8750,   120148, 8720,   169,    169,    8471,   8629,   10007,  119992, 10959,  10961,  10960,
-    10962,  8943,   10552,  10549,  8926,   8927,   8630,   10557,  8746,   10824,  10822,  10826,
-    8845,   10821,  8746,   8631,   10556,  8926,   8927,   8910,   8911,   164,    164,    8630,
-    8631,   8910,   8911,   8754,   8753,   9005,   8659,   10597,  8224,   8504,   8595,   8208,
-    8867,   10511,  733,    271,    1076,   8518,   8225,   8650,   10871,  176,    176,    948,
-    10673,  10623,  120097, 8643,   8642,   8900,   8900,   9830,   9830,   168,    989,    8946,
-    247,    247,    247,    8903,   8903,   1106,   8990,   8973,   36,     120149, 729,    8784,
-    8785,   8760,   8724,   8865,   8966,   8595,   8650,   8643,   8642,   10512,  8991,   8972,
-    119993, 1109,   10742,  273,    8945,   9663,   9662,   8693,   10607,  10662,  1119,   10239,
-    10871,  8785,   233,    233,    10862,  283,    8790,   234,    234,    8789,   1101,   279,
-    8519,   8786,   120098, 10906,  232,    232,    10902,  10904,  10905,  9191,   8467,   10901,
-    10903,  275,    8709,   8709,   8709,   8196,   8197,   8195,   331,    8194,   281,    120150,
-    8917,   10723,  10865,  949,    949,    1013,   8790,   8789,   8770,   10902,  10901,  61,
-    8799,   8801,   10872,  10725,  8787,   10609,  8495,   8784,   8770,   951,    240,    240,
-    235,    235,    8364,   33,     8707,   8496,   8519,   8786,   1092,   9792,   64259,  64256,
-    64260,  120099, 64257,  102,    9837,   64258,  9649,   402,    120151, 8704,   8916,   10969,
-    10765,  189,    189,    8531,   188,    188,    8533,   8537,   8539,   8532,   8534,   190,
-    190,    8535,   8540,   8536,   8538,   8541,   8542,   8260,   8994,   119995, 8807,   10892,
-    501,    947,    989,    10886,  287,    285,    1075,   289,    8805,   8923,   8805,   8807,
-    10878,  10878,  10921,  10880,  10882,  10884,  8923,   10900,  120100, 8811,   8921,   8503,
-    1107,   8823,   10898,  10917,  10916,  8809,   10890,  10890,  10888,  10888,  8809,   8935,
-    120152, 96,     8458,   8819,   10894,  10896,  62,     62,     10919,  10874,  8919,   10645,
-    10876,  10886,  10616,  8919,   8923,   10892,  8823,   8819,   8809,   8809,   8660,   8202,
-    189,    8459,   1098,   8596,   10568,  8621,   8463,   293,    9829,   9829,   8230,   8889,
-    120101, 10533,  10534,  8703,   8763,   8617,   8618,   120153, 8213,   119997, 8463,   295,
-    8259,   8208,   237,    237,    8291,   238,    238,    1080,   1077,   161,    161,    8660,
-    120102, 236,    236,    8520,   10764,  8749,   10716,  8489,   307,    299,    8465,   8464,
-    8465,   305,    8887,   437,    8712,   8453,   8734,   10717,  305,    8747,   8890,   8484,
-    8890,   10775,  10812,  1105,   303,    120154, 953,    10812,  191,    191,    119998, 8712,
-    8953,   8949,   8948,   8947,   8712,   8290,   297,    1110,   239,    239,    309,    1081,
-    120103, 567,    120155, 119999, 1112,   1108,   954,    1008,   311,    1082,   120104, 312,
-    1093,   1116,   120156, 120000, 8666,   8656,   10523,  10510,  8806,   10891,  10594,  314,
-    10676,  8466,   955,    10216,  10641,  10216,  10885,  171,    171,    8592,   8676,   10527,
-    10525,  8617,   8619,   10553,  10611,  8610,   10923,  10521,  10925,  10925,  10508,  10098,
-    123,    91,     10635,  10639,  10637,  318,    316,    8968,   123,    1083,   10550,  8220,
-    8222,   10599,  10571,  8626,   8804,   8592,   8610,   8637,   8636,   8647,   8596,   8646,
-    8651,   8621,   8907,   8922,   8804,   8806,   10877,  10877,  10920,  10879,  10881,  10883,
-    8922,   10899,  10885,  8918,   8922,   10891,  8822,   8818,   10620,  8970,   120105, 8822,
-    10897,  8637,   8636,   10602,  9604,   1113,   8810,   8647,   8990,   10603,  9722,   320,
-    9136,   9136,   8808,   10889,  10889,  10887,  10887,  8808,   8934,   10220,  8701,   10214,
-    10229,  10231,  10236,  10230,  8619,   8620,   10629,  120157, 10797,  10804,  8727,   95,
-    9674,   9674,   10731,  40,     10643,  8646,   8991,   8651,   10605,  8206,   8895,   8249,
-    120001, 8624,   8818,   10893,  10895,  91,     8216,   8218,   322,    60,     60,     10918,
-    10873,  8918,   8907,   8905,   10614,  10875,  10646,  9667,   8884,   9666,   10570,  10598,
-    8808,   8808,   8762,   175,    175,    9794,   10016,  10016,  8614,   8614,   8615,   8612,
-    8613,   9646,   10793,  1084,   8212,   8737,   120106, 8487,   181,    181,    8739,   42,
-    10992,  183,    183,    8722,   8863,   8760,   10794,  10971,  8230,   8723,   8871,   120158,
-    8723,   120002, 8766,   956,    8888,   8888,   8921,   8811,   8811,   8653,   8654,   8920,
-    8810,   8810,   8655,   8879,   8878,   8711,   324,    8736,   8777,   10864,  8779,   329,
-    8777,   9838,   9838,   8469,   160,    160,    8782,   8783,   10819,  328,    326,    8775,
-    10861,  10818,  1085,   8211,   8800,   8663,   10532,  8599,   8599,   8784,   8802,   10536,
-    8770,   8708,   8708,   120107, 8807,   8817,   8817,   8807,   10878,  10878,  8821,   8815,
-    8815,   8654,   8622,   10994,  8715,   8956,   8954,   8715,   1114,   8653,   8806,   8602,
-    8229,   8816,   8602,   8622,   8816,   8806,   10877,  10877,  8814,   8820,   8814,   8938,
-    8940,   8740,   120159, 172,    172,    8713,   8953,   8949,   8713,   8951,   8950,   8716,
-    8716,   8958,   8957,   8742,   8742,   11005,  8706,   10772,  8832,   8928,   10927,  8832,
-    10927,  8655,   8603,   10547,  8605,   8603,   8939,   8941,   8833,   8929,   10928,  120003,
-    8740,   8742,   8769,   8772,   8772,   8740,   8742,   8930,   8931,   8836,   10949,  8840,
-    8834,   8840,   10949,  8833,   10928,  8837,   10950,  8841,   8835,   8841,   10950,  8825,
-    241,    241,    8824,   8938,   8940,   8939,   8941,   957,    35,     8470,   8199,   8877,
-    10500,  8781,   8876,   8805,   62,     10718,  10498,  8804,   60,     8884,   10499,  8885,
-    8764,   8662,   10531,  8598,   8598,   10535,  9416,   243,    243,    8859,   8858,   244,
-    244,    1086,   8861,   337,    10808,  8857,   10684,  339,    10687,  120108, 731,    242,
-    242,    10689,  10677,  937,    8750,   8634,   10686,  10683,  8254,   10688,  333,    969,
-    959,    10678,  8854,   120160, 10679,  10681,  8853,   8744,   8635,   10845,  8500,   8500,
-    170,    170,    186,    186,    8886,   10838,  10839,  10843,  8500,   248,    248,    8856,
-    245,    245,    8855,   10806,  246,    246,    9021,   8741,   182,    182,    8741,   10995,
-    11005,  8706,   1087,   37,     46,     8240,   8869,   8241,   120109, 966,    981,    8499,
-    9742,   960,    8916,   982,    8463,   8462,   8463,   43,     10787,  8862,   10786,  8724,
-    10789,  10866,  177,    177,    10790,  10791,  177,    10773,  120161, 163,    163,    8826,
-    10931,  10935,  8828,   10927,  8826,   10935,  8828,   10927,  10937,  10933,  8936,   8830,
-    8242,   8473,   10933,  10937,  8936,   8719,   9006,   8978,   8979,   8733,   8733,   8830,
-    8880,   120005, 968,    8200,   120110, 10764,  120162, 8279,   120006, 8461,   10774,  63,
-    8799,   34,     34,     8667,   8658,   10524,  10511,  10596,  8765,   341,    8730,   10675,
-    10217,  10642,  10661,  10217,  187,    187,    8594,   10613,  8677,   10528,  10547,  10526,
-    8618,   8620,   10565,  10612,  8611,   8605,   10522,  8758,   8474,   10509,  10099,  125,
-    93,     10636,  10638,  10640,  345,    343,    8969,   125,    1088,   10551,  10601,  8221,
-    8221,   8627,   8476,   8475,   8476,   8477,   9645,   174,    174,    10621,  8971,   120111,
-    8641,   8640,   10604,  961,    1009,   8594,   8611,   8641,   8640,   8644,   8652,   8649,
-    8605,   8908,   730,    8787,   8644,   8652,   8207,   9137,   9137,   10990,  10221,  8702,
-    10215,  10630,  120163, 10798,  10805,  41,     10644,  10770,  8649,   8250,   120007, 8625,
-    93,     8217,   8217,   8908,   8906,   9657,   8885,   9656,   10702,  10600,  8478,   347,
-    8218,   8827,   10932,  10936,  353,    8829,   10928,  351,    349,    10934,  10938,  8937,
-    10771,  8831,   1089,   8901,   8865,   10854,  8664,   10533,  8600,   8600,   167,    167,
-    59,     10537,  8726,   8726,   10038,  120112, 8994,   9839,   1097,   1096,   8739,   8741,
-    173,    173,    963,    962,    962,    8764,   10858,  8771,   8771,   10910,  10912,  10909,
-    10911,  8774,   10788,  10610,  8592,   8726,   10803,  10724,  8739,   8995,   10922,  10924,
-    10924,  1100,   47,     10692,  9023,   120164, 9824,   9824,   8741,   8851,   8851,   8852,
-    8852,   8847,   8849,   8847,   8849,   8848,   8850,   8848,   8850,   9633,   9633,   9642,
-    9642,   8594,   120008, 8726,   8995,   8902,   9734,   9733,   1013,   981,    175,    8834,
-    10949,  10941,  8838,   10947,  10945,  10955,  8842,   10943,  10617,  8834,   8838,   10949,
-    8842,   10955,  10951,  10965,  10963,  8827,   10936,  8829,   10928,  10938,  10934,  8937,
-    8831,   8721,   9834,   185,    185,    178,    178,    179,    179,    8835,   10950,  10942,
-    10968,  8839,   10948,  10185,  10967,  10619,  10946,  10956,  8843,   10944,  8835,   8839,
-    10950,  8843,   10956,  10952,  10964,  10966,  8665,   10534,  8601,   8601,   10538,  223,
-    223,    8982,   964,    9140,   357,    355,    1090,   8411,   8981,   120113, 8756,   8756,
-    952,    977,    977,    8776,   8764,   8201,   8776,   8764,   254,    254,    732,    215,
-    215,    8864,   10801,  10800,  8749,   10536,  8868,   9014,   10993,  120165, 10970,  10537,
-    8244,   8482,   9653,   9663,   9667,   8884,   8796,   9657,   8885,   9708,   8796,   10810,
-    10809,  10701,  10811,  9186,   120009, 1094,   1115,   359,    8812,   8606,   8608,   8657,
-    10595,  250,    250,    8593,   1118,   365,    251,    251,    1091,   8645,   369,    10606,
-    10622,  120114, 249,    249,    8639,   8638,   9600,   8988,   8988,   8975,   9720,   363,
-    168,    168,    371,    120166, 8593,   8597,   8639,   8638,   8846,   965,    978,    965,
-    8648,   8989,   8989,   8974,   367,    9721,   120010, 8944,   361,    9653,   9652,   8648,
-    252,    252,    10663,  8661,   10984,  10985,  8872,   10652,  1013,   1008,   8709,   981,
-    982,    8733,   8597,   1009,   962,    8842,   10955,  8843,   10956,  977,    8882,   8883,
-    1074,   8866,   8744,   8891,   8794,   8942,   124,    124,    120115, 8882,   8834,   8835,
-    120167, 8733,   8883,   120011, 10955,  8842,   10956,  8843,   10650,  373,    10847,  8743,
-    8793,   8472,   120116, 120168, 8472,   8768,   8768,   120012, 8898,   9711,   8899,   9661,
-    120117, 10234,  10231,  958,    10232,  10229,  10236,  8955,   10752,  120169, 10753,  10754,
-    10233,  10230,  120013, 10758,  10756,  9651,   8897,   8896,   253,    253,    1103,   375,
-    1099,   165,    165,    120118, 1111,   120170, 120014, 1102,   255,    255,    378,    382,
-    1079,   380,    8488,   950,    120119, 1078,   8669,   120171, 120015, 8205,   8204};
+198, 198, 38, 38, 193, 193, 258, 194, 194, 1040, 120068, 192, 192, 913, 256, 10835, 260, 120120, 8289, 197, 197, 119964, 8788, 195, 195, 196, 196, 8726, 10983, 8966, 1041, 8757, 8492, 914, 120069, 120121, 728, 8492, 8782, 1063, 169, 169,
+262, 8914, 8517, 8493, 268, 199, 199, 264, 8752, 266, 184, 183, 8493, 935, 8857, 8854, 8853, 8855, 8754, 8221, 8217, 8759, 10868, 8801, 8751, 8750, 8450, 8720, 8755, 10799, 119966, 8915, 8781, 8517, 10513, 1026, 1029, 1039, 8225, 8609,
+10980, 270, 1044, 8711, 916, 120071, 180, 729, 733, 96, 732, 8900, 8518, 120123, 168, 8412, 8784, 8751, 168, 8659, 8656, 8660, 10980, 10232, 10234, 10233, 8658, 8872, 8657, 8661, 8741, 8595, 10515, 8693, 785, 10576, 10590, 8637, 10582,
+10591, 8641, 10583, 8868, 8615, 8659, 119967, 272, 330, 208, 208, 201, 201, 282, 202, 202, 1069, 278, 120072, 200, 200, 8712, 274, 9723, 9643, 280, 120124, 917, 10869, 8770, 8652, 8496, 10867, 919, 203, 203, 8707, 8519, 1060, 120073, 9724,
+9642, 120125, 8704, 8497, 8497, 1027, 62, 62, 915, 988, 286, 290, 284, 1043, 288, 120074, 8921, 120126, 8805, 8923, 8807, 10914, 8823, 10878, 8819, 119970, 8811, 1066, 711, 94, 292, 8460, 8459, 8461, 9472, 8459, 294, 8782, 8783, 1045, 306,
+1025, 205, 205, 206, 206, 1048, 304, 8465, 204, 204, 8465, 298, 8520, 8658, 8748, 8747, 8898, 8291, 8290, 302, 120128, 921, 8464, 296, 1030, 207, 207, 308, 1049, 120077, 120129, 119973, 1032, 1028, 1061, 1036, 922, 310, 1050, 120078,
+120130, 119974, 1033, 60, 60, 313, 923, 10218, 8466, 8606, 317, 315, 1051, 10216, 8592, 8676, 8646, 8968, 10214, 10593, 8643, 10585, 8970, 8596, 10574, 8867, 8612, 10586, 8882, 10703, 8884, 10577, 10592, 8639, 10584, 8636, 10578, 8656,
+8660, 8922, 8806, 8822, 10913, 10877, 8818, 120079, 8920, 8666, 319, 10229, 10231, 10230, 10232, 10234, 10233, 120131, 8601, 8600, 8466, 8624, 321, 8810, 10501, 1052, 8287, 8499, 120080, 8723, 120132, 8499, 924, 1034, 323, 327, 325, 1053,
+8203, 8203, 8203, 8203, 8811, 8810, 10, 120081, 8288, 160, 8469, 10988, 8802, 8813, 8742, 8713, 8800, 8770, 8708, 8815, 8817, 8807, 8811, 8825, 10878, 8821, 8782, 8783, 8938, 10703, 8940, 8814, 8816, 8824, 8810, 10877, 8820, 10914, 10913,
+8832, 10927, 8928, 8716, 8939, 10704, 8941, 8847, 8930, 8848, 8931, 8834, 8840, 8833, 10928, 8929, 8831, 8835, 8841, 8769, 8772, 8775, 8777, 8740, 119977, 209, 209, 925, 338, 211, 211, 212, 212, 1054, 336, 120082, 210, 210, 332, 937, 927,
+120134, 8220, 8216, 10836, 119978, 216, 216, 213, 213, 10807, 214, 214, 8254, 9182, 9140, 9180, 8706, 1055, 120083, 934, 928, 177, 8460, 8473, 10939, 8826, 10927, 8828, 8830, 8243, 8719, 8759, 8733, 119979, 936, 34, 34, 120084, 8474,
+119980, 10512, 174, 174, 340, 10219, 8608, 10518, 344, 342, 1056, 8476, 8715, 8651, 10607, 8476, 929, 10217, 8594, 8677, 8644, 8969, 10215, 10589, 8642, 10581, 8971, 8866, 8614, 10587, 8883, 10704, 8885, 10575, 10588, 8638, 10580, 8640,
+10579, 8658, 8477, 10608, 8667, 8475, 8625, 10740, 1065, 1064, 1068, 346, 10940, 352, 350, 348, 1057, 120086, 8595, 8592, 8594, 8593, 931, 8728, 120138, 8730, 9633, 8851, 8847, 8849, 8848, 8850, 8852, 119982, 8902, 8912, 8912, 8838, 8827,
+10928, 8829, 8831, 8715, 8721, 8913, 8835, 8839, 8913, 222, 222, 8482, 1035, 1062, 9, 932, 356, 354, 1058, 120087, 8756, 920, 8287, 8201, 8764, 8771, 8773, 8776, 120139, 8411, 119983, 358, 218, 218, 8607, 10569, 1038, 364, 219, 219, 1059,
+368, 120088, 217, 217, 362, 95, 9183, 9141, 9181, 8899, 8846, 370, 120140, 8593, 10514, 8645, 8597, 10606, 8869, 8613, 8657, 8661, 8598, 8599, 978, 933, 366, 119984, 360, 220, 220, 8875, 10987, 1042, 8873, 10982, 8897, 8214, 8214, 8739,
+124, 10072, 8768, 8202, 120089, 120141, 119985, 8874, 372, 8896, 120090, 120142, 119986, 120091, 926, 120143, 119987, 1071, 1031, 1070, 221, 221, 374, 1067, 120092, 120144, 119988, 376, 1046, 377, 381, 1047, 379, 8203, 918, 8488, 8484,
+119989, 225, 225, 259, 8766, 8766, 8767, 226, 226, 180, 180, 1072, 230, 230, 8289, 120094, 224, 224, 8501, 8501, 945, 257, 10815, 38, 38, 8743, 10837, 10844, 10840, 10842, 8736, 10660, 8736, 8737, 10664, 10665, 10666, 10667, 10668, 10669,
+10670, 10671, 8735, 8894, 10653, 8738, 197, 9084, 261, 120146, 8776, 10864, 10863, 8778, 8779, 39, 8776, 8778, 229, 229, 119990, 42, 8776, 8781, 227, 227, 228, 228, 8755, 10769, 10989, 8780, 1014, 8245, 8765, 8909, 8893, 8965, 8965, 9141,
+9142, 8780, 1073, 8222, 8757, 8757, 10672, 1014, 8492, 946, 8502, 8812, 120095, 8898, 9711, 8899, 10752, 10753, 10754, 10758, 9733, 9661, 9651, 10756, 8897, 8896, 10509, 10731, 9642, 9652, 9662, 9666, 9656, 9251, 9618, 9617, 9619, 9608, 61,
+8801, 8976, 120147, 8869, 8869, 8904, 9559, 9556, 9558, 9555, 9552, 9574, 9577, 9572, 9575, 9565, 9562, 9564, 9561, 9553, 9580, 9571, 9568, 9579, 9570, 9567, 10697, 9557, 9554, 9488, 9484, 9472, 9573, 9576, 9516, 9524, 8863, 8862, 8864,
+9563, 9560, 9496, 9492, 9474, 9578, 9569, 9566, 9532, 9508, 9500, 8245, 728, 166, 166, 119991, 8271, 8765, 8909, 92, 10693, 10184, 8226, 8226, 8782, 10926, 8783, 8783, 263, 8745, 10820, 10825, 10827, 10823, 10816, 8745, 8257, 711, 10829,
+269, 231, 231, 265, 10828, 10832, 267, 184, 184, 10674, 162, 162, 183, 120096, 1095, 10003, 10003, 967, 9675, 10691, 710, 8791, 8634, 8635, 174, 9416, 8859, 8858, 8861, 8791, 10768, 10991, 10690, 9827, 9827, 58, 8788, 8788, 44, 64, 8705,
+8728, 8705, 8450, 8773, 10861, 8750, 120148, 8720, 169, 169, 8471, 8629, 10007, 119992, 10959, 10961, 10960, 10962, 8943, 10552, 10549, 8926, 8927, 8630, 10557, 8746, 10824, 10822, 10826, 8845, 10821, 8746, 8631, 10556, 8926, 8927, 8910,
+8911, 164, 164, 8630, 8631, 8910, 8911, 8754, 8753, 9005, 8659, 10597, 8224, 8504, 8595, 8208, 8867, 10511, 733, 271, 1076, 8518, 8225, 8650, 10871, 176, 176, 948, 10673, 10623, 120097, 8643, 8642, 8900, 8900, 9830, 9830, 168, 989, 8946,
+247, 247, 247, 8903, 8903, 1106, 8990, 8973, 36, 120149, 729, 8784, 8785, 8760, 8724, 8865, 8966, 8595, 8650, 8643, 8642, 10512, 8991, 8972, 119993, 1109, 10742, 273, 8945, 9663, 9662, 8693, 10607, 10662, 1119, 10239, 10871, 8785, 233, 233,
+10862, 283, 8790, 234, 234, 8789, 1101, 279, 8519, 8786, 120098, 10906, 232, 232, 10902, 10904, 10905, 9191, 8467, 10901, 10903, 275, 8709, 8709, 8709, 8196, 8197, 8195, 331, 8194, 281, 120150, 8917, 10723, 10865, 949, 949, 1013, 8790,
+8789, 8770, 10902, 10901, 61, 8799, 8801, 10872, 10725, 8787, 10609, 8495, 8784, 8770, 951, 240, 240, 235, 235, 8364, 33, 8707, 8496, 8519, 8786, 1092, 9792, 64259, 64256, 64260, 120099, 64257, 102, 9837, 64258, 9649, 402, 120151, 8704,
+8916, 10969, 10765, 189, 189, 8531, 188, 188, 8533, 8537, 8539, 8532, 8534, 190, 190, 8535, 8540, 8536, 8538, 8541, 8542, 8260, 8994, 119995, 8807, 10892, 501, 947, 989, 10886, 287, 285, 1075, 289, 8805, 8923, 8805, 8807, 10878, 10878,
+10921, 10880, 10882, 10884, 8923, 10900, 120100, 8811, 8921, 8503, 1107, 8823, 10898, 10917, 10916, 8809, 10890, 10890, 10888, 10888, 8809, 8935, 120152, 96, 8458, 8819, 10894, 10896, 62, 62, 10919, 10874, 8919, 10645, 10876, 10886, 10616,
+8919, 8923, 10892, 8823, 8819, 8809, 8809, 8660, 8202, 189, 8459, 1098, 8596, 10568, 8621, 8463, 293, 9829, 9829, 8230, 8889, 120101, 10533, 10534, 8703, 8763, 8617, 8618, 120153, 8213, 119997, 8463, 295, 8259, 8208, 237, 237, 8291, 238,
+238, 1080, 1077, 161, 161, 8660, 120102, 236, 236, 8520, 10764, 8749, 10716, 8489, 307, 299, 8465, 8464, 8465, 305, 8887, 437, 8712, 8453, 8734, 10717, 305, 8747, 8890, 8484, 8890, 10775, 10812, 1105, 303, 120154, 953, 10812, 191, 191,
+119998, 8712, 8953, 8949, 8948, 8947, 8712, 8290, 297, 1110, 239, 239, 309, 1081, 120103, 567, 120155, 119999, 1112, 1108, 954, 1008, 311, 1082, 120104, 312, 1093, 1116, 120156, 120000, 8666, 8656, 10523, 10510, 8806, 10891, 10594, 314,
+10676, 8466, 955, 10216, 10641, 10216, 10885, 171, 171, 8592, 8676, 10527, 10525, 8617, 8619, 10553, 10611, 8610, 10923, 10521, 10925, 10925, 10508, 10098, 123, 91, 10635, 10639, 10637, 318, 316, 8968, 123, 1083, 10550, 8220, 8222, 10599,
+10571, 8626, 8804, 8592, 8610, 8637, 8636, 8647, 8596, 8646, 8651, 8621, 8907, 8922, 8804, 8806, 10877, 10877, 10920, 10879, 10881, 10883, 8922, 10899, 10885, 8918, 8922, 10891, 8822, 8818, 10620, 8970, 120105, 8822, 10897, 8637, 8636,
+10602, 9604, 1113, 8810, 8647, 8990, 10603, 9722, 320, 9136, 9136, 8808, 10889, 10889, 10887, 10887, 8808, 8934, 10220, 8701, 10214, 10229, 10231, 10236, 10230, 8619, 8620, 10629, 120157, 10797, 10804, 8727, 95, 9674, 9674, 10731, 40,
+10643, 8646, 8991, 8651, 10605, 8206, 8895, 8249, 120001, 8624, 8818, 10893, 10895, 91, 8216, 8218, 322, 60, 60, 10918, 10873, 8918, 8907, 8905, 10614, 10875, 10646, 9667, 8884, 9666, 10570, 10598, 8808, 8808, 8762, 175, 175, 9794, 10016,
+10016, 8614, 8614, 8615, 8612, 8613, 9646, 10793, 1084, 8212, 8737, 120106, 8487, 181, 181, 8739, 42, 10992, 183, 183, 8722, 8863, 8760, 10794, 10971, 8230, 8723, 8871, 120158, 8723, 120002, 8766, 956, 8888, 8888, 8921, 8811, 8811, 8653,
+8654, 8920, 8810, 8810, 8655, 8879, 8878, 8711, 324, 8736, 8777, 10864, 8779, 329, 8777, 9838, 9838, 8469, 160, 160, 8782, 8783, 10819, 328, 326, 8775, 10861, 10818, 1085, 8211, 8800, 8663, 10532, 8599, 8599, 8784, 8802, 10536, 8770, 8708,
+8708, 120107, 8807, 8817, 8817, 8807, 10878, 10878, 8821, 8815, 8815, 8654, 8622, 10994, 8715, 8956, 8954, 8715, 1114, 8653, 8806, 8602, 8229, 8816, 8602, 8622, 8816, 8806, 10877, 10877, 8814, 8820, 8814, 8938, 8940, 8740, 120159, 172, 172,
+8713, 8953, 8949, 8713, 8951, 8950, 8716, 8716, 8958, 8957, 8742, 8742, 11005, 8706, 10772, 8832, 8928, 10927, 8832, 10927, 8655, 8603, 10547, 8605, 8603, 8939, 8941, 8833, 8929, 10928, 120003, 8740, 8742, 8769, 8772, 8772, 8740, 8742,
+8930, 8931, 8836, 10949, 8840, 8834, 8840, 10949, 8833, 10928, 8837, 10950, 8841, 8835, 8841, 10950, 8825, 241, 241, 8824, 8938, 8940, 8939, 8941, 957, 35, 8470, 8199, 8877, 10500, 8781, 8876, 8805, 62, 10718, 10498, 8804, 60, 8884, 10499,
+8885, 8764, 8662, 10531, 8598, 8598, 10535, 9416, 243, 243, 8859, 8858, 244, 244, 1086, 8861, 337, 10808, 8857, 10684, 339, 10687, 120108, 731, 242, 242, 10689, 10677, 937, 8750, 8634, 10686, 10683, 8254, 10688, 333, 969, 959, 10678, 8854,
+120160, 10679, 10681, 8853, 8744, 8635, 10845, 8500, 8500, 170, 170, 186, 186, 8886, 10838, 10839, 10843, 8500, 248, 248, 8856, 245, 245, 8855, 10806, 246, 246, 9021, 8741, 182, 182, 8741, 10995, 11005, 8706, 1087, 37, 46, 8240, 8869, 8241,
+120109, 966, 981, 8499, 9742, 960, 8916, 982, 8463, 8462, 8463, 43, 10787, 8862, 10786, 8724, 10789, 10866, 177, 177, 10790, 10791, 177, 10773, 120161, 163, 163, 8826, 10931, 10935, 8828, 10927, 8826, 10935, 8828, 10927, 10937, 10933, 8936,
+8830, 8242, 8473, 10933, 10937, 8936, 8719, 9006, 8978, 8979, 8733, 8733, 8830, 8880, 120005, 968, 8200, 120110, 10764, 120162, 8279, 120006, 8461, 10774, 63, 8799, 34, 34, 8667, 8658, 10524, 10511, 10596, 8765, 341, 8730, 10675, 10217,
+10642, 10661, 10217, 187, 187, 8594, 10613, 8677, 10528, 10547, 10526, 8618, 8620, 10565, 10612, 8611, 8605, 10522, 8758, 8474, 10509, 10099, 125, 93, 10636, 10638, 10640, 345, 343, 8969, 125, 1088, 10551, 10601, 8221, 8221, 8627, 8476,
+8475, 8476, 8477, 9645, 174, 174, 10621, 8971, 120111, 8641, 8640, 10604, 961, 1009, 8594, 8611, 8641, 8640, 8644, 8652, 8649, 8605, 8908, 730, 8787, 8644, 8652, 8207, 9137, 9137, 10990, 10221, 8702, 10215, 10630, 120163, 10798, 10805, 41,
+10644, 10770, 8649, 8250, 120007, 8625, 93, 8217, 8217, 8908, 8906, 9657, 8885, 9656, 10702, 10600, 8478, 347, 8218, 8827, 10932, 10936, 353, 8829, 10928, 351, 349, 10934, 10938, 8937, 10771, 8831, 1089, 8901, 8865, 10854, 8664, 10533,
+8600, 8600, 167, 167, 59, 10537, 8726, 8726, 10038, 120112, 8994, 9839, 1097, 1096, 8739, 8741, 173, 173, 963, 962, 962, 8764, 10858, 8771, 8771, 10910, 10912, 10909, 10911, 8774, 10788, 10610, 8592, 8726, 10803, 10724, 8739, 8995, 10922,
+10924, 10924, 1100, 47, 10692, 9023, 120164, 9824, 9824, 8741, 8851, 8851, 8852, 8852, 8847, 8849, 8847, 8849, 8848, 8850, 8848, 8850, 9633, 9633, 9642, 9642, 8594, 120008, 8726, 8995, 8902, 9734, 9733, 1013, 981, 175, 8834, 10949, 10941,
+8838, 10947, 10945, 10955, 8842, 10943, 10617, 8834, 8838, 10949, 8842, 10955, 10951, 10965, 10963, 8827, 10936, 8829, 10928, 10938, 10934, 8937, 8831, 8721, 9834, 185, 185, 178, 178, 179, 179, 8835, 10950, 10942, 10968, 8839, 10948, 10185,
+10967, 10619, 10946, 10956, 8843, 10944, 8835, 8839, 10950, 8843, 10956, 10952, 10964, 10966, 8665, 10534, 8601, 8601, 10538, 223, 223, 8982, 964, 9140, 357, 355, 1090, 8411, 8981, 120113, 8756, 8756, 952, 977, 977, 8776, 8764, 8201, 8776,
+8764, 254, 254, 732, 215, 215, 8864, 10801, 10800, 8749, 10536, 8868, 9014, 10993, 120165, 10970, 10537, 8244, 8482, 9653, 9663, 9667, 8884, 8796, 9657, 8885, 9708, 8796, 10810, 10809, 10701, 10811, 9186, 120009, 1094, 1115, 359, 8812,
+8606, 8608, 8657, 10595, 250, 250, 8593, 1118, 365, 251, 251, 1091, 8645, 369, 10606, 10622, 120114, 249, 249, 8639, 8638, 9600, 8988, 8988, 8975, 9720, 363, 168, 168, 371, 120166, 8593, 8597, 8639, 8638, 8846, 965, 978, 965, 8648, 8989,
+8989, 8974, 367, 9721, 120010, 8944, 361, 9653, 9652, 8648, 252, 252, 10663, 8661, 10984, 10985, 8872, 10652, 1013, 1008, 8709, 981, 982, 8733, 8597, 1009, 962, 8842, 10955, 8843, 10956, 977, 8882, 8883, 1074, 8866, 8744, 8891, 8794, 8942,
+124, 124, 120115, 8882, 8834, 8835, 120167, 8733, 8883, 120011, 10955, 8842, 10956, 8843, 10650, 373, 10847, 8743, 8793, 8472, 120116, 120168, 8472, 8768, 8768, 120012, 8898, 9711, 8899, 9661, 120117, 10234, 10231, 958, 10232, 10229, 10236,
+8955, 10752, 120169, 10753, 10754, 10233, 10230, 120013, 10758, 10756, 9651, 8897, 8896, 253, 253, 1103, 375, 1099, 165, 165, 120118, 1111, 120170, 120014, 1102, 255, 255, 378, 382, 1079, 380, 8488, 950, 120119, 1078, 8669, 120171, 120015,
+8205, 8204};
 
 // index of a name, a further character of it.
 inline constexpr std::uint32_t kHtmlMore[] = {
-    336,  824,   340,  824,   341,  824,   343,  824,   345,  824,   346,  824,   348,  824,
-    353,  824,   354,  824,   356,  824,   357,  824,   359,  824,   363,  824,   365,  824,
-    367,  824,   369,  8402,  372,  824,   374,  824,   375,  8402,  537,  8202,  638,  819,
-    751,  8421,  752,  8421,  826,  65024, 902,  65024, 1059, 106,   1110, 65024, 1148, 65024,
-    1149, 65024, 1281, 65024, 1320, 65024, 1404, 65024, 1405, 65024, 1446, 824,   1447, 8402,
-    1448, 824,   1451, 824,   1452, 8402,  1453, 824,   1459, 8402,  1461, 824,   1462, 824,
-    1470, 824,   1471, 824,   1476, 824,   1485, 824,   1488, 824,   1492, 824,   1495, 824,
-    1496, 824,   1497, 824,   1510, 824,   1517, 824,   1518, 824,   1519, 824,   1530, 824,
-    1531, 824,   1541, 8421,  1542, 824,   1546, 824,   1548, 824,   1551, 824,   1552, 824,
-    1558, 824,   1570, 824,   1572, 8402,  1574, 824,   1576, 824,   1578, 824,   1580, 8402,
-    1582, 824,   1597, 8402,  1599, 8402,  1600, 8402,  1603, 8402,  1604, 8402,  1605, 8402,
-    1607, 8402,  1608, 8402,  1760, 817,   1920, 65024, 1930, 65024, 1932, 65024, 2141, 65024,
-    2142, 65024, 2143, 65024, 2144, 65024, 2158, 8402,  2159, 8402,  2164, 65024, 2165, 65024,
-    2166, 65024, 2167, 65024};
+336, 824, 340, 824, 341, 824, 343, 824, 345, 824, 346, 824, 348, 824, 353, 824, 354, 824, 356, 824, 357, 824, 359, 824, 363, 824, 365, 824, 367, 824, 369, 8402, 372, 824, 374, 824, 375, 8402, 537, 8202, 638, 819, 751, 8421, 752, 8421, 826,
+65024, 902, 65024, 1059, 106, 1110, 65024, 1148, 65024, 1149, 65024, 1281, 65024, 1320, 65024, 1404, 65024, 1405, 65024, 1446, 824, 1447, 8402, 1448, 824, 1451, 824, 1452, 8402, 1453, 824, 1459, 8402, 1461, 824, 1462, 824, 1470, 824, 1471,
+824, 1476, 824, 1485, 824, 1488, 824, 1492, 824, 1495, 824, 1496, 824, 1497, 824, 1510, 824, 1517, 824, 1518, 824, 1519, 824, 1530, 824, 1531, 824, 1541, 8421, 1542, 824, 1546, 824, 1548, 824, 1551, 824, 1552, 824, 1558, 824, 1570, 824,
+1572, 8402, 1574, 824, 1576, 824, 1578, 824, 1580, 8402, 1582, 824, 1597, 8402, 1599, 8402, 1600, 8402, 1603, 8402, 1604, 8402, 1605, 8402, 1607, 8402, 1608, 8402, 1760, 817, 1920, 65024, 1930, 65024, 1932, 65024, 2141, 65024, 2142, 65024,
+2143, 65024, 2144, 65024, 2158, 8402, 2159, 8402, 2164, 65024, 2165, 65024, 2166, 65024, 2167, 65024};
 
 // The same for names that ftfy also reads in capitals.
 inline constexpr std::string_view kShoutedNames =
-    "AACUTE;ABREVE;AC;ACD;ACIRC;ACUTE;ACY;AELIG;AF;AFR;AGRAVE;ALEFSYM;ALEPH;ALPHA;AMACR;AMALG"
-    ";AND;ANDAND;ANDD;ANDSLOPE;ANDV;ANG;ANGE;ANGLE;ANGMSD;ANGMSDAA;ANGMSDAB;ANGMSDAC;ANGMSDAD"
-    ";ANGMSDAE;ANGMSDAF;ANGMSDAG;ANGMSDAH;ANGRT;ANGRTVB;ANGRTVBD;ANGSPH;ANGST;ANGZARR;AOGON;A"
-    "OPF;AP;APACIR;APE;APID;APOS;APPROX;APPROXEQ;ARING;ASCR;AST;ASYMP;ASYMPEQ;ATILDE;AUML;AWC"
-    "ONINT;AWINT;BACKCONG;BACKEPSILON;BACKPRIME;BACKSIM;BACKSIMEQ;BARVEE;BARWED;BARWEDGE;BBRK"
-    ";BBRKTBRK;BCONG;BCY;BDQUO;BECAUS;BECAUSE;BEMPTYV;BEPSI;BERNOU;BETA;BETH;BETWEEN;BFR;BIGC"
-    "AP;BIGCIRC;BIGCUP;BIGODOT;BIGOPLUS;BIGOTIMES;BIGSQCUP;BIGSTAR;BIGTRIANGLEDOWN;BIGTRIANGL"
-    "EUP;BIGUPLUS;BIGVEE;BIGWEDGE;BKAROW;BLACKLOZENGE;BLACKSQUARE;BLACKTRIANGLE;BLACKTRIANGLE"
-    "DOWN;BLACKTRIANGLELEFT;BLACKTRIANGLERIGHT;BLANK;BLK12;BLK14;BLK34;BLOCK;BNE;BNEQUIV;BNOT"
-    ";BOPF;BOT;BOTTOM;BOWTIE;BOXBOX;BOXDL;BOXDR;BOXH;BOXHD;BOXHU;BOXMINUS;BOXPLUS;BOXTIMES;BO"
-    "XUL;BOXUR;BOXV;BOXVH;BOXVL;BOXVR;BPRIME;BREVE;BRVBAR;BSCR;BSEMI;BSIM;BSIME;BSOL;BSOLB;BS"
-    "OLHSUB;BULL;BULLET;BUMP;BUMPE;BUMPEQ;CACUTE;CAP;CAPAND;CAPBRCUP;CAPCAP;CAPCUP;CAPDOT;CAP"
-    "S;CARET;CARON;CCAPS;CCARON;CCEDIL;CCIRC;CCUPS;CCUPSSM;CDOT;CEDIL;CEMPTYV;CENT;CENTERDOT;"
-    "CFR;CHCY;CHECK;CHECKMARK;CHI;CIR;CIRC;CIRCEQ;CIRCLEARROWLEFT;CIRCLEARROWRIGHT;CIRCLEDAST"
-    ";CIRCLEDCIRC;CIRCLEDDASH;CIRE;CIRFNINT;CIRMID;CIRSCIR;CLUBS;CLUBSUIT;COLON;COLONE;COLONE"
-    "Q;COMMA;COMMAT;COMP;COMPFN;COMPLEMENT;COMPLEXES;CONG;CONGDOT;CONINT;COPF;COPROD;CRARR;CR"
-    "OSS;CSCR;CSUB;CSUBE;CSUP;CSUPE;CTDOT;CUDARRL;CUDARRR;CUEPR;CUESC;CULARR;CULARRP;CUP;CUPB"
-    "RCAP;CUPCAP;CUPCUP;CUPDOT;CUPOR;CUPS;CURARR;CURARRM;CURLYEQPREC;CURLYEQSUCC;CURLYVEE;CUR"
-    "LYWEDGE;CURREN;CURVEARROWLEFT;CURVEARROWRIGHT;CUVEE;CUWED;CWCONINT;CWINT;CYLCTY;DAGGER;D"
-    "ALETH;DARR;DASH;DASHV;DBKAROW;DBLAC;DCARON;DCY;DDAGGER;DDARR;DDOTSEQ;DEG;DELTA;DEMPTYV;D"
-    "FISHT;DFR;DHARL;DHARR;DIAM;DIAMOND;DIAMONDSUIT;DIAMS;DIE;DIGAMMA;DISIN;DIV;DIVIDE;DIVIDE"
-    "ONTIMES;DIVONX;DJCY;DLCORN;DLCROP;DOLLAR;DOPF;DOT;DOTEQ;DOTEQDOT;DOTMINUS;DOTPLUS;DOTSQU"
-    "ARE;DOUBLEBARWEDGE;DOWNARROW;DOWNDOWNARROWS;DOWNHARPOONLEFT;DOWNHARPOONRIGHT;DRBKAROW;DR"
-    "CORN;DRCROP;DSCR;DSCY;DSOL;DSTROK;DTDOT;DTRI;DTRIF;DUARR;DUHAR;DWANGLE;DZCY;DZIGRARR;EAC"
-    "UTE;EASTER;ECARON;ECIR;ECIRC;ECOLON;ECY;EDOT;EE;EFR;EG;EGRAVE;EGS;EGSDOT;EL;ELINTERS;ELL"
-    ";ELS;ELSDOT;EMACR;EMPTY;EMPTYSET;EMPTYV;EMSP13;EMSP14;EMSP;ENSP;EOGON;EOPF;EPAR;EPARSL;E"
-    "PLUS;EPSI;EPSILON;EPSIV;EQCIRC;EQCOLON;EQSIM;EQSLANTGTR;EQSLANTLESS;EQUALS;EQUEST;EQUIV;"
-    "EQVPARSL;ERARR;ESCR;ESDOT;ESIM;ETA;EUML;EURO;EXCL;EXIST;EXPECTATION;EXPONENTIALE;FALLING"
-    "DOTSEQ;FCY;FEMALE;FFILIG;FFLIG;FFLLIG;FFR;FILIG;FJLIG;FLAT;FLLIG;FLTNS;FNOF;FOPF;FORALL;"
-    "FORK;FORKV;FPARTINT;FRAC12;FRAC13;FRAC14;FRAC15;FRAC16;FRAC18;FRAC23;FRAC25;FRAC34;FRAC3"
-    "5;FRAC38;FRAC45;FRAC56;FRAC58;FRAC78;FRASL;FROWN;FSCR;GACUTE;GAMMA;GAMMAD;GAP;GBREVE;GCI"
-    "RC;GCY;GDOT;GE;GEL;GEQ;GEQQ;GEQSLANT;GES;GESCC;GESDOT;GESDOTO;GESDOTOL;GESL;GESLES;GFR;G"
-    "G;GGG;GIMEL;GJCY;GL;GLA;GLJ;GNAP;GNAPPROX;GNE;GNEQ;GNEQQ;GNSIM;GOPF;GRAVE;GSCR;GSIM;GSIM"
-    "E;GSIML;GVERTNEQQ;HAIRSP;HALF;HAMILT;HARDCY;HARR;HARRCIR;HARRW;HBAR;HCIRC;HEARTS;HEARTSU"
-    "IT;HELLIP;HERCON;HFR;HKSEAROW;HKSWAROW;HOARR;HOMTHT;HOOKLEFTARROW;HOOKRIGHTARROW;HOPF;HO"
-    "RBAR;HSCR;HSLASH;HSTROK;HYBULL;HYPHEN;IACUTE;IC;ICIRC;ICY;IECY;IEXCL;IFF;IFR;IGRAVE;II;I"
-    "IIINT;IIINT;IINFIN;IIOTA;IJLIG;IMACR;IMAGE;IMAGLINE;IMAGPART;IMATH;IMOF;IMPED;IN;INCARE;"
-    "INFIN;INFINTIE;INODOT;INT;INTCAL;INTEGERS;INTERCAL;INTLARHK;INTPROD;IOCY;IOGON;IOPF;IOTA"
-    ";IPROD;IQUEST;ISCR;ISIN;ISINDOT;ISINS;ISINSV;ISINV;IT;ITILDE;IUKCY;IUML;JCIRC;JCY;JFR;JM"
-    "ATH;JOPF;JSCR;JSERCY;JUKCY;KAPPA;KAPPAV;KCEDIL;KCY;KFR;KGREEN;KHCY;KJCY;KOPF;KSCR;LACUTE"
-    ";LAEMPTYV;LAGRAN;LAMBDA;LANG;LANGD;LANGLE;LAP;LAQUO;LARR;LARRB;LARRBFS;LARRFS;LARRHK;LAR"
-    "RLP;LARRPL;LARRSIM;LARRTL;LAT;LATAIL;LATE;LATES;LBARR;LBBRK;LBRACE;LBRACK;LBRKE;LBRKSLD;"
-    "LBRKSLU;LCARON;LCEDIL;LCEIL;LCUB;LCY;LDCA;LDQUO;LDQUOR;LDRDHAR;LDRUSHAR;LDSH;LE;LEFTARRO"
-    "W;LEFTARROWTAIL;LEFTHARPOONDOWN;LEFTHARPOONUP;LEFTLEFTARROWS;LEFTRIGHTARROW;LEFTRIGHTARR"
-    "OWS;LEFTRIGHTHARPOONS;LEFTRIGHTSQUIGARROW;LEFTTHREETIMES;LEG;LEQ;LEQQ;LEQSLANT;LES;LESCC"
-    ";LESDOT;LESDOTO;LESDOTOR;LESG;LESGES;LESSAPPROX;LESSDOT;LESSEQGTR;LESSEQQGTR;LESSGTR;LES"
-    "SSIM;LFISHT;LFLOOR;LFR;LG;LHARD;LHARU;LHARUL;LHBLK;LJCY;LL;LLARR;LLCORNER;LLHARD;LLTRI;L"
-    "MIDOT;LMOUST;LMOUSTACHE;LNAP;LNAPPROX;LNE;LNEQ;LNEQQ;LNSIM;LOANG;LOARR;LOBRK;LONGLEFTARR"
-    "OW;LONGLEFTRIGHTARROW;LONGMAPSTO;LONGRIGHTARROW;LOOPARROWLEFT;LOOPARROWRIGHT;LOPAR;LOPF;"
-    "LOPLUS;LOTIMES;LOWAST;LOWBAR;LOZ;LOZENGE;LOZF;LPAR;LPARLT;LRARR;LRCORNER;LRHAR;LRHARD;LR"
-    "M;LRTRI;LSAQUO;LSCR;LSH;LSIM;LSIME;LSIMG;LSQB;LSQUO;LSQUOR;LSTROK;LURDSHAR;LURUHAR;LVERT"
-    "NEQQ;MACR;MALE;MALT;MALTESE;MAP;MAPSTO;MAPSTODOWN;MAPSTOLEFT;MAPSTOUP;MARKER;MCOMMA;MCY;"
-    "MDASH;MEASUREDANGLE;MFR;MHO;MICRO;MID;MIDAST;MIDCIR;MIDDOT;MINUS;MINUSB;MINUSD;MINUSDU;M"
-    "LCP;MLDR;MNPLUS;MODELS;MOPF;MP;MSCR;MSTPOS;MU;MULTIMAP;MUMAP;NABLA;NACUTE;NANG;NAP;NAPID"
-    ";NAPOS;NAPPROX;NATUR;NATURAL;NATURALS;NBSP;NBUMP;NBUMPE;NCAP;NCARON;NCEDIL;NCONG;NCONGDO"
-    "T;NCUP;NCY;NDASH;NE;NEARHK;NEARR;NEARROW;NEDOT;NEQUIV;NESEAR;NESIM;NEXIST;NEXISTS;NFR;NG"
-    "E;NGEQ;NGEQQ;NGEQSLANT;NGES;NGSIM;NGT;NGTR;NHARR;NHPAR;NI;NIS;NISD;NIV;NJCY;NLARR;NLDR;N"
-    "LE;NLEFTARROW;NLEFTRIGHTARROW;NLEQ;NLEQQ;NLEQSLANT;NLES;NLESS;NLSIM;NLT;NLTRI;NLTRIE;NMI"
-    "D;NOPF;NOT;NOTIN;NOTINDOT;NOTINVA;NOTINVB;NOTINVC;NOTNI;NOTNIVA;NOTNIVB;NOTNIVC;NPAR;NPA"
-    "RALLEL;NPARSL;NPART;NPOLINT;NPR;NPRCUE;NPRE;NPREC;NPRECEQ;NRARR;NRARRC;NRARRW;NRIGHTARRO"
-    "W;NRTRI;NRTRIE;NSC;NSCCUE;NSCE;NSCR;NSHORTMID;NSHORTPARALLEL;NSIM;NSIME;NSIMEQ;NSMID;NSP"
-    "AR;NSQSUBE;NSQSUPE;NSUB;NSUBE;NSUBSET;NSUBSETEQ;NSUBSETEQQ;NSUCC;NSUCCEQ;NSUP;NSUPE;NSUP"
-    "SET;NSUPSETEQ;NSUPSETEQQ;NTGL;NTILDE;NTLG;NTRIANGLELEFT;NTRIANGLELEFTEQ;NTRIANGLERIGHT;N"
-    "TRIANGLERIGHTEQ;NU;NUM;NUMERO;NUMSP;NVAP;NVDASH;NVGE;NVGT;NVINFIN;NVLE;NVLT;NVLTRIE;NVRT"
-    "RIE;NVSIM;NWARHK;NWARR;NWARROW;NWNEAR;OACUTE;OAST;OCIR;OCIRC;OCY;ODASH;ODBLAC;ODIV;ODOT;"
-    "ODSOLD;OELIG;OFCIR;OFR;OGON;OGRAVE;OGT;OHBAR;OHM;OINT;OLARR;OLCIR;OLCROSS;OLINE;OLT;OMAC"
-    "R;OMEGA;OMICRON;OMID;OMINUS;OOPF;OPAR;OPERP;OPLUS;OR;ORARR;ORD;ORDER;ORDEROF;ORDF;ORDM;O"
-    "RIGOF;OROR;ORSLOPE;ORV;OSCR;OSLASH;OSOL;OTILDE;OTIMES;OTIMESAS;OUML;OVBAR;PAR;PARA;PARAL"
-    "LEL;PARSIM;PARSL;PART;PCY;PERCNT;PERIOD;PERMIL;PERP;PERTENK;PFR;PHI;PHIV;PHMMAT;PHONE;PI"
-    ";PITCHFORK;PIV;PLANCK;PLANCKH;PLANKV;PLUS;PLUSACIR;PLUSB;PLUSCIR;PLUSDO;PLUSDU;PLUSE;PLU"
-    "SMN;PLUSSIM;PLUSTWO;PM;POINTINT;POPF;POUND;PR;PRAP;PRCUE;PRE;PREC;PRECAPPROX;PRECCURLYEQ"
-    ";PRECEQ;PRECNAPPROX;PRECNEQQ;PRECNSIM;PRECSIM;PRIME;PRIMES;PRNAP;PRNSIM;PROD;PROFALAR;PR"
-    "OFLINE;PROFSURF;PROP;PROPTO;PRSIM;PRUREL;PSCR;PSI;PUNCSP;QFR;QINT;QOPF;QPRIME;QSCR;QUATE"
-    "RNIONS;QUATINT;QUEST;QUESTEQ;RACE;RACUTE;RADIC;RAEMPTYV;RANG;RANGD;RANGE;RANGLE;RAQUO;RA"
-    "RR;RARRAP;RARRB;RARRBFS;RARRC;RARRFS;RARRHK;RARRLP;RARRPL;RARRSIM;RARRTL;RARRW;RATAIL;RA"
-    "TIO;RATIONALS;RBARR;RBBRK;RBRACE;RBRACK;RBRKE;RBRKSLD;RBRKSLU;RCARON;RCEDIL;RCEIL;RCUB;R"
-    "CY;RDCA;RDLDHAR;RDQUO;RDQUOR;RDSH;REAL;REALINE;REALPART;REALS;RECT;RFISHT;RFLOOR;RFR;RHA"
-    "RD;RHARU;RHARUL;RHO;RHOV;RIGHTARROW;RIGHTARROWTAIL;RIGHTHARPOONDOWN;RIGHTHARPOONUP;RIGHT"
-    "LEFTARROWS;RIGHTLEFTHARPOONS;RIGHTRIGHTARROWS;RIGHTSQUIGARROW;RIGHTTHREETIMES;RING;RISIN"
-    "GDOTSEQ;RLARR;RLHAR;RLM;RMOUST;RMOUSTACHE;RNMID;ROANG;ROARR;ROBRK;ROPAR;ROPF;ROPLUS;ROTI"
-    "MES;RPAR;RPARGT;RPPOLINT;RRARR;RSAQUO;RSCR;RSH;RSQB;RSQUO;RSQUOR;RTHREE;RTIMES;RTRI;RTRI"
-    "E;RTRIF;RTRILTRI;RULUHAR;RX;SACUTE;SBQUO;SC;SCAP;SCARON;SCCUE;SCE;SCEDIL;SCIRC;SCNAP;SCN"
-    "SIM;SCPOLINT;SCSIM;SCY;SDOT;SDOTB;SDOTE;SEARHK;SEARR;SEARROW;SECT;SEMI;SESWAR;SETMINUS;S"
-    "ETMN;SEXT;SFR;SFROWN;SHARP;SHCHCY;SHCY;SHORTMID;SHORTPARALLEL;SHY;SIGMA;SIGMAF;SIGMAV;SI"
-    "M;SIMDOT;SIME;SIMEQ;SIMG;SIML;SIMNE;SIMPLUS;SIMRARR;SLARR;SMALLSETMINUS;SMASHP;SMEPARSL;"
-    "SMID;SMILE;SMT;SMTE;SMTES;SOFTCY;SOL;SOLB;SOLBAR;SOPF;SPADES;SPADESUIT;SPAR;SQCAP;SQCAPS"
-    ";SQCUP;SQCUPS;SQSUB;SQSUBE;SQSUBSET;SQSUBSETEQ;SQSUP;SQSUPE;SQSUPSET;SQSUPSETEQ;SQU;SQUA"
-    "RE;SQUARF;SQUF;SRARR;SSCR;SSETMN;SSMILE;SSTARF;STAR;STARF;STRAIGHTEPSILON;STRAIGHTPHI;ST"
-    "RNS;SUB;SUBDOT;SUBE;SUBEDOT;SUBMULT;SUBNE;SUBPLUS;SUBRARR;SUBSET;SUBSETEQ;SUBSETEQQ;SUBS"
-    "ETNEQ;SUBSETNEQQ;SUBSIM;SUBSUB;SUBSUP;SUCC;SUCCAPPROX;SUCCCURLYEQ;SUCCEQ;SUCCNAPPROX;SUC"
-    "CNEQQ;SUCCNSIM;SUCCSIM;SUM;SUNG;SUP1;SUP2;SUP3;SUP;SUPDOT;SUPDSUB;SUPE;SUPEDOT;SUPHSOL;S"
-    "UPHSUB;SUPLARR;SUPMULT;SUPNE;SUPPLUS;SUPSET;SUPSETEQ;SUPSETEQQ;SUPSETNEQ;SUPSETNEQQ;SUPS"
-    "IM;SUPSUB;SUPSUP;SWARHK;SWARR;SWARROW;SWNWAR;SZLIG;TARGET;TAU;TBRK;TCARON;TCEDIL;TCY;TDO"
-    "T;TELREC;TFR;THERE4;THEREFORE;THETA;THETASYM;THETAV;THICKAPPROX;THICKSIM;THINSP;THKAP;TH"
-    "KSIM;TILDE;TIMES;TIMESB;TIMESBAR;TIMESD;TINT;TOEA;TOP;TOPBOT;TOPCIR;TOPF;TOPFORK;TOSA;TP"
-    "RIME;TRIANGLE;TRIANGLEDOWN;TRIANGLELEFT;TRIANGLELEFTEQ;TRIANGLEQ;TRIANGLERIGHT;TRIANGLER"
-    "IGHTEQ;TRIDOT;TRIE;TRIMINUS;TRIPLUS;TRISB;TRITIME;TRPEZIUM;TSCR;TSCY;TSHCY;TSTROK;TWIXT;"
-    "TWOHEADLEFTARROW;TWOHEADRIGHTARROW;UACUTE;UARR;UBRCY;UBREVE;UCIRC;UCY;UDARR;UDBLAC;UDHAR"
-    ";UFISHT;UFR;UGRAVE;UHARL;UHARR;UHBLK;ULCORN;ULCORNER;ULCROP;ULTRI;UMACR;UML;UOGON;UOPF;U"
-    "PARROW;UPDOWNARROW;UPHARPOONLEFT;UPHARPOONRIGHT;UPLUS;UPSI;UPSIH;UPSILON;UPUPARROWS;URCO"
-    "RN;URCORNER;URCROP;URING;URTRI;USCR;UTDOT;UTILDE;UTRI;UTRIF;UUARR;UUML;UWANGLE;VANGRT;VA"
-    "REPSILON;VARKAPPA;VARNOTHING;VARPHI;VARPI;VARPROPTO;VARR;VARRHO;VARSIGMA;VARSUBSETNEQ;VA"
-    "RSUBSETNEQQ;VARSUPSETNEQ;VARSUPSETNEQQ;VARTHETA;VARTRIANGLELEFT;VARTRIANGLERIGHT;VCY;VDA"
-    "SH;VEE;VEEBAR;VEEEQ;VELLIP;VERBAR;VERT;VFR;VLTRI;VNSUB;VNSUP;VOPF;VPROP;VRTRI;VSCR;VSUBN"
-    "E;VSUPNE;VZIGZAG;WCIRC;WEDBAR;WEDGE;WEDGEQ;WEIERP;WFR;WOPF;WP;WR;WREATH;WSCR;XCAP;XCIRC;"
-    "XCUP;XDTRI;XFR;XHARR;XI;XLARR;XMAP;XNIS;XODOT;XOPF;XOPLUS;XOTIME;XRARR;XSCR;XSQCUP;XUPLU"
-    "S;XUTRI;XVEE;XWEDGE;YACUTE;YACY;YCIRC;YCY;YEN;YFR;YICY;YOPF;YSCR;YUCY;YUML;ZACUTE;ZCARON"
-    ";ZCY;ZDOT;ZEETRF;ZETA;ZFR;ZHCY;ZIGRARR;ZOPF;ZSCR;ZWJ;ZWNJ;";
+"AACUTE;ABREVE;AC;ACD;ACIRC;ACUTE;ACY;AELIG;AF;AFR;AGRAVE;ALEFSYM;ALEPH;ALPHA;AMACR;AMALG;AND;ANDAND;ANDD;ANDSLOPE;ANDV;ANG;ANGE;ANGLE;ANGMSD;ANGMSDAA;ANGMSDAB;ANGMSDAC;ANGMSDAD;ANGMSDAE;ANGMSDAF;ANGMSDAG;ANGMSDAH;ANGRT;ANGRTVB;ANGRTVBD;ANGS"
+"PH;ANGST;ANGZARR;AOGON;AOPF;AP;APACIR;APE;APID;APOS;APPROX;APPROXEQ;ARING;ASCR;AST;ASYMP;ASYMPEQ;ATILDE;AUML;AWCONINT;AWINT;BACKCONG;BACKEPSILON;BACKPRIME;BACKSIM;BACKSIMEQ;BARVEE;BARWED;BARWEDGE;BBRK;BBRKTBRK;BCONG;BCY;BDQUO;BECAUS;BECAUSE"
+";BEMPTYV;BEPSI;BERNOU;BETA;BETH;BETWEEN;BFR;BIGCAP;BIGCIRC;BIGCUP;BIGODOT;BIGOPLUS;BIGOTIMES;BIGSQCUP;BIGSTAR;BIGTRIANGLEDOWN;BIGTRIANGLEUP;BIGUPLUS;BIGVEE;BIGWEDGE;BKAROW;BLACKLOZENGE;BLACKSQUARE;BLACKTRIANGLE;BLACKTRIANGLEDOWN;BLACKTRIANG"
+"LELEFT;BLACKTRIANGLERIGHT;BLANK;BLK12;BLK14;BLK34;BLOCK;BNE;BNEQUIV;BNOT;BOPF;BOT;BOTTOM;BOWTIE;BOXBOX;BOXDL;BOXDR;BOXH;BOXHD;BOXHU;BOXMINUS;BOXPLUS;BOXTIMES;BOXUL;BOXUR;BOXV;BOXVH;BOXVL;BOXVR;BPRIME;BREVE;BRVBAR;BSCR;BSEMI;BSIM;BSIME;BSOL;"
+"BSOLB;BSOLHSUB;BULL;BULLET;BUMP;BUMPE;BUMPEQ;CACUTE;CAP;CAPAND;CAPBRCUP;CAPCAP;CAPCUP;CAPDOT;CAPS;CARET;CARON;CCAPS;CCARON;CCEDIL;CCIRC;CCUPS;CCUPSSM;CDOT;CEDIL;CEMPTYV;CENT;CENTERDOT;CFR;CHCY;CHECK;CHECKMARK;CHI;CIR;CIRC;CIRCEQ;CIRCLEARROW"
+"LEFT;CIRCLEARROWRIGHT;CIRCLEDAST;CIRCLEDCIRC;CIRCLEDDASH;CIRE;CIRFNINT;CIRMID;CIRSCIR;CLUBS;CLUBSUIT;COLON;COLONE;COLONEQ;COMMA;COMMAT;COMP;COMPFN;COMPLEMENT;COMPLEXES;CONG;CONGDOT;CONINT;COPF;COPROD;CRARR;CROSS;CSCR;CSUB;CSUBE;CSUP;CSUPE;C"
+"TDOT;CUDARRL;CUDARRR;CUEPR;CUESC;CULARR;CULARRP;CUP;CUPBRCAP;CUPCAP;CUPCUP;CUPDOT;CUPOR;CUPS;CURARR;CURARRM;CURLYEQPREC;CURLYEQSUCC;CURLYVEE;CURLYWEDGE;CURREN;CURVEARROWLEFT;CURVEARROWRIGHT;CUVEE;CUWED;CWCONINT;CWINT;CYLCTY;DAGGER;DALETH;DA"
+"RR;DASH;DASHV;DBKAROW;DBLAC;DCARON;DCY;DDAGGER;DDARR;DDOTSEQ;DEG;DELTA;DEMPTYV;DFISHT;DFR;DHARL;DHARR;DIAM;DIAMOND;DIAMONDSUIT;DIAMS;DIE;DIGAMMA;DISIN;DIV;DIVIDE;DIVIDEONTIMES;DIVONX;DJCY;DLCORN;DLCROP;DOLLAR;DOPF;DOT;DOTEQ;DOTEQDOT;DOTMINU"
+"S;DOTPLUS;DOTSQUARE;DOUBLEBARWEDGE;DOWNARROW;DOWNDOWNARROWS;DOWNHARPOONLEFT;DOWNHARPOONRIGHT;DRBKAROW;DRCORN;DRCROP;DSCR;DSCY;DSOL;DSTROK;DTDOT;DTRI;DTRIF;DUARR;DUHAR;DWANGLE;DZCY;DZIGRARR;EACUTE;EASTER;ECARON;ECIR;ECIRC;ECOLON;ECY;EDOT;EE;"
+"EFR;EG;EGRAVE;EGS;EGSDOT;EL;ELINTERS;ELL;ELS;ELSDOT;EMACR;EMPTY;EMPTYSET;EMPTYV;EMSP13;EMSP14;EMSP;ENSP;EOGON;EOPF;EPAR;EPARSL;EPLUS;EPSI;EPSILON;EPSIV;EQCIRC;EQCOLON;EQSIM;EQSLANTGTR;EQSLANTLESS;EQUALS;EQUEST;EQUIV;EQVPARSL;ERARR;ESCR;ESDO"
+"T;ESIM;ETA;EUML;EURO;EXCL;EXIST;EXPECTATION;EXPONENTIALE;FALLINGDOTSEQ;FCY;FEMALE;FFILIG;FFLIG;FFLLIG;FFR;FILIG;FJLIG;FLAT;FLLIG;FLTNS;FNOF;FOPF;FORALL;FORK;FORKV;FPARTINT;FRAC12;FRAC13;FRAC14;FRAC15;FRAC16;FRAC18;FRAC23;FRAC25;FRAC34;FRAC3"
+"5;FRAC38;FRAC45;FRAC56;FRAC58;FRAC78;FRASL;FROWN;FSCR;GACUTE;GAMMA;GAMMAD;GAP;GBREVE;GCIRC;GCY;GDOT;GE;GEL;GEQ;GEQQ;GEQSLANT;GES;GESCC;GESDOT;GESDOTO;GESDOTOL;GESL;GESLES;GFR;GG;GGG;GIMEL;GJCY;GL;GLA;GLJ;GNAP;GNAPPROX;GNE;GNEQ;GNEQQ;GNSIM;G"
+"OPF;GRAVE;GSCR;GSIM;GSIME;GSIML;GVERTNEQQ;HAIRSP;HALF;HAMILT;HARDCY;HARR;HARRCIR;HARRW;HBAR;HCIRC;HEARTS;HEARTSUIT;HELLIP;HERCON;HFR;HKSEAROW;HKSWAROW;HOARR;HOMTHT;HOOKLEFTARROW;HOOKRIGHTARROW;HOPF;HORBAR;HSCR;HSLASH;HSTROK;HYBULL;HYPHEN;IA"
+"CUTE;IC;ICIRC;ICY;IECY;IEXCL;IFF;IFR;IGRAVE;II;IIIINT;IIINT;IINFIN;IIOTA;IJLIG;IMACR;IMAGE;IMAGLINE;IMAGPART;IMATH;IMOF;IMPED;IN;INCARE;INFIN;INFINTIE;INODOT;INT;INTCAL;INTEGERS;INTERCAL;INTLARHK;INTPROD;IOCY;IOGON;IOPF;IOTA;IPROD;IQUEST;IS"
+"CR;ISIN;ISINDOT;ISINS;ISINSV;ISINV;IT;ITILDE;IUKCY;IUML;JCIRC;JCY;JFR;JMATH;JOPF;JSCR;JSERCY;JUKCY;KAPPA;KAPPAV;KCEDIL;KCY;KFR;KGREEN;KHCY;KJCY;KOPF;KSCR;LACUTE;LAEMPTYV;LAGRAN;LAMBDA;LANG;LANGD;LANGLE;LAP;LAQUO;LARR;LARRB;LARRBFS;LARRFS;LA"
+"RRHK;LARRLP;LARRPL;LARRSIM;LARRTL;LAT;LATAIL;LATE;LATES;LBARR;LBBRK;LBRACE;LBRACK;LBRKE;LBRKSLD;LBRKSLU;LCARON;LCEDIL;LCEIL;LCUB;LCY;LDCA;LDQUO;LDQUOR;LDRDHAR;LDRUSHAR;LDSH;LE;LEFTARROW;LEFTARROWTAIL;LEFTHARPOONDOWN;LEFTHARPOONUP;LEFTLEFTAR"
+"ROWS;LEFTRIGHTARROW;LEFTRIGHTARROWS;LEFTRIGHTHARPOONS;LEFTRIGHTSQUIGARROW;LEFTTHREETIMES;LEG;LEQ;LEQQ;LEQSLANT;LES;LESCC;LESDOT;LESDOTO;LESDOTOR;LESG;LESGES;LESSAPPROX;LESSDOT;LESSEQGTR;LESSEQQGTR;LESSGTR;LESSSIM;LFISHT;LFLOOR;LFR;LG;LHARD;"
+"LHARU;LHARUL;LHBLK;LJCY;LL;LLARR;LLCORNER;LLHARD;LLTRI;LMIDOT;LMOUST;LMOUSTACHE;LNAP;LNAPPROX;LNE;LNEQ;LNEQQ;LNSIM;LOANG;LOARR;LOBRK;LONGLEFTARROW;LONGLEFTRIGHTARROW;LONGMAPSTO;LONGRIGHTARROW;LOOPARROWLEFT;LOOPARROWRIGHT;LOPAR;LOPF;LOPLUS;L"
+"OTIMES;LOWAST;LOWBAR;LOZ;LOZENGE;LOZF;LPAR;LPARLT;LRARR;LRCORNER;LRHAR;LRHARD;LRM;LRTRI;LSAQUO;LSCR;LSH;LSIM;LSIME;LSIMG;LSQB;LSQUO;LSQUOR;LSTROK;LURDSHAR;LURUHAR;LVERTNEQQ;MACR;MALE;MALT;MALTESE;MAP;MAPSTO;MAPSTODOWN;MAPSTOLEFT;MAPSTOUP;MA"
+"RKER;MCOMMA;MCY;MDASH;MEASUREDANGLE;MFR;MHO;MICRO;MID;MIDAST;MIDCIR;MIDDOT;MINUS;MINUSB;MINUSD;MINUSDU;MLCP;MLDR;MNPLUS;MODELS;MOPF;MP;MSCR;MSTPOS;MU;MULTIMAP;MUMAP;NABLA;NACUTE;NANG;NAP;NAPID;NAPOS;NAPPROX;NATUR;NATURAL;NATURALS;NBSP;NBUMP"
+";NBUMPE;NCAP;NCARON;NCEDIL;NCONG;NCONGDOT;NCUP;NCY;NDASH;NE;NEARHK;NEARR;NEARROW;NEDOT;NEQUIV;NESEAR;NESIM;NEXIST;NEXISTS;NFR;NGE;NGEQ;NGEQQ;NGEQSLANT;NGES;NGSIM;NGT;NGTR;NHARR;NHPAR;NI;NIS;NISD;NIV;NJCY;NLARR;NLDR;NLE;NLEFTARROW;NLEFTRIGHT"
+"ARROW;NLEQ;NLEQQ;NLEQSLANT;NLES;NLESS;NLSIM;NLT;NLTRI;NLTRIE;NMID;NOPF;NOT;NOTIN;NOTINDOT;NOTINVA;NOTINVB;NOTINVC;NOTNI;NOTNIVA;NOTNIVB;NOTNIVC;NPAR;NPARALLEL;NPARSL;NPART;NPOLINT;NPR;NPRCUE;NPRE;NPREC;NPRECEQ;NRARR;NRARRC;NRARRW;NRIGHTARRO"
+"W;NRTRI;NRTRIE;NSC;NSCCUE;NSCE;NSCR;NSHORTMID;NSHORTPARALLEL;NSIM;NSIME;NSIMEQ;NSMID;NSPAR;NSQSUBE;NSQSUPE;NSUB;NSUBE;NSUBSET;NSUBSETEQ;NSUBSETEQQ;NSUCC;NSUCCEQ;NSUP;NSUPE;NSUPSET;NSUPSETEQ;NSUPSETEQQ;NTGL;NTILDE;NTLG;NTRIANGLELEFT;NTRIANGL"
+"ELEFTEQ;NTRIANGLERIGHT;NTRIANGLERIGHTEQ;NU;NUM;NUMERO;NUMSP;NVAP;NVDASH;NVGE;NVGT;NVINFIN;NVLE;NVLT;NVLTRIE;NVRTRIE;NVSIM;NWARHK;NWARR;NWARROW;NWNEAR;OACUTE;OAST;OCIR;OCIRC;OCY;ODASH;ODBLAC;ODIV;ODOT;ODSOLD;OELIG;OFCIR;OFR;OGON;OGRAVE;OGT;O"
+"HBAR;OHM;OINT;OLARR;OLCIR;OLCROSS;OLINE;OLT;OMACR;OMEGA;OMICRON;OMID;OMINUS;OOPF;OPAR;OPERP;OPLUS;OR;ORARR;ORD;ORDER;ORDEROF;ORDF;ORDM;ORIGOF;OROR;ORSLOPE;ORV;OSCR;OSLASH;OSOL;OTILDE;OTIMES;OTIMESAS;OUML;OVBAR;PAR;PARA;PARALLEL;PARSIM;PARSL"
+";PART;PCY;PERCNT;PERIOD;PERMIL;PERP;PERTENK;PFR;PHI;PHIV;PHMMAT;PHONE;PI;PITCHFORK;PIV;PLANCK;PLANCKH;PLANKV;PLUS;PLUSACIR;PLUSB;PLUSCIR;PLUSDO;PLUSDU;PLUSE;PLUSMN;PLUSSIM;PLUSTWO;PM;POINTINT;POPF;POUND;PR;PRAP;PRCUE;PRE;PREC;PRECAPPROX;PRE"
+"CCURLYEQ;PRECEQ;PRECNAPPROX;PRECNEQQ;PRECNSIM;PRECSIM;PRIME;PRIMES;PRNAP;PRNSIM;PROD;PROFALAR;PROFLINE;PROFSURF;PROP;PROPTO;PRSIM;PRUREL;PSCR;PSI;PUNCSP;QFR;QINT;QOPF;QPRIME;QSCR;QUATERNIONS;QUATINT;QUEST;QUESTEQ;RACE;RACUTE;RADIC;RAEMPTYV;"
+"RANG;RANGD;RANGE;RANGLE;RAQUO;RARR;RARRAP;RARRB;RARRBFS;RARRC;RARRFS;RARRHK;RARRLP;RARRPL;RARRSIM;RARRTL;RARRW;RATAIL;RATIO;RATIONALS;RBARR;RBBRK;RBRACE;RBRACK;RBRKE;RBRKSLD;RBRKSLU;RCARON;RCEDIL;RCEIL;RCUB;RCY;RDCA;RDLDHAR;RDQUO;RDQUOR;RDS"
+"H;REAL;REALINE;REALPART;REALS;RECT;RFISHT;RFLOOR;RFR;RHARD;RHARU;RHARUL;RHO;RHOV;RIGHTARROW;RIGHTARROWTAIL;RIGHTHARPOONDOWN;RIGHTHARPOONUP;RIGHTLEFTARROWS;RIGHTLEFTHARPOONS;RIGHTRIGHTARROWS;RIGHTSQUIGARROW;RIGHTTHREETIMES;RING;RISINGDOTSEQ;"
+"RLARR;RLHAR;RLM;RMOUST;RMOUSTACHE;RNMID;ROANG;ROARR;ROBRK;ROPAR;ROPF;ROPLUS;ROTIMES;RPAR;RPARGT;RPPOLINT;RRARR;RSAQUO;RSCR;RSH;RSQB;RSQUO;RSQUOR;RTHREE;RTIMES;RTRI;RTRIE;RTRIF;RTRILTRI;RULUHAR;RX;SACUTE;SBQUO;SC;SCAP;SCARON;SCCUE;SCE;SCEDIL"
+";SCIRC;SCNAP;SCNSIM;SCPOLINT;SCSIM;SCY;SDOT;SDOTB;SDOTE;SEARHK;SEARR;SEARROW;SECT;SEMI;SESWAR;SETMINUS;SETMN;SEXT;SFR;SFROWN;SHARP;SHCHCY;SHCY;SHORTMID;SHORTPARALLEL;SHY;SIGMA;SIGMAF;SIGMAV;SIM;SIMDOT;SIME;SIMEQ;SIMG;SIML;SIMNE;SIMPLUS;SIMR"
+"ARR;SLARR;SMALLSETMINUS;SMASHP;SMEPARSL;SMID;SMILE;SMT;SMTE;SMTES;SOFTCY;SOL;SOLB;SOLBAR;SOPF;SPADES;SPADESUIT;SPAR;SQCAP;SQCAPS;SQCUP;SQCUPS;SQSUB;SQSUBE;SQSUBSET;SQSUBSETEQ;SQSUP;SQSUPE;SQSUPSET;SQSUPSETEQ;SQU;SQUARE;SQUARF;SQUF;SRARR;SSC"
+"R;SSETMN;SSMILE;SSTARF;STAR;STARF;STRAIGHTEPSILON;STRAIGHTPHI;STRNS;SUB;SUBDOT;SUBE;SUBEDOT;SUBMULT;SUBNE;SUBPLUS;SUBRARR;SUBSET;SUBSETEQ;SUBSETEQQ;SUBSETNEQ;SUBSETNEQQ;SUBSIM;SUBSUB;SUBSUP;SUCC;SUCCAPPROX;SUCCCURLYEQ;SUCCEQ;SUCCNAPPROX;SUC"
+"CNEQQ;SUCCNSIM;SUCCSIM;SUM;SUNG;SUP1;SUP2;SUP3;SUP;SUPDOT;SUPDSUB;SUPE;SUPEDOT;SUPHSOL;SUPHSUB;SUPLARR;SUPMULT;SUPNE;SUPPLUS;SUPSET;SUPSETEQ;SUPSETEQQ;SUPSETNEQ;SUPSETNEQQ;SUPSIM;SUPSUB;SUPSUP;SWARHK;SWARR;SWARROW;SWNWAR;SZLIG;TARGET;TAU;TB"
+"RK;TCARON;TCEDIL;TCY;TDOT;TELREC;TFR;THERE4;THEREFORE;THETA;THETASYM;THETAV;THICKAPPROX;THICKSIM;THINSP;THKAP;THKSIM;TILDE;TIMES;TIMESB;TIMESBAR;TIMESD;TINT;TOEA;TOP;TOPBOT;TOPCIR;TOPF;TOPFORK;TOSA;TPRIME;TRIANGLE;TRIANGLEDOWN;TRIANGLELEFT;"
+"TRIANGLELEFTEQ;TRIANGLEQ;TRIANGLERIGHT;TRIANGLERIGHTEQ;TRIDOT;TRIE;TRIMINUS;TRIPLUS;TRISB;TRITIME;TRPEZIUM;TSCR;TSCY;TSHCY;TSTROK;TWIXT;TWOHEADLEFTARROW;TWOHEADRIGHTARROW;UACUTE;UARR;UBRCY;UBREVE;UCIRC;UCY;UDARR;UDBLAC;UDHAR;UFISHT;UFR;UGRA"
+"VE;UHARL;UHARR;UHBLK;ULCORN;ULCORNER;ULCROP;ULTRI;UMACR;UML;UOGON;UOPF;UPARROW;UPDOWNARROW;UPHARPOONLEFT;UPHARPOONRIGHT;UPLUS;UPSI;UPSIH;UPSILON;UPUPARROWS;URCORN;URCORNER;URCROP;URING;URTRI;USCR;UTDOT;UTILDE;UTRI;UTRIF;UUARR;UUML;UWANGLE;V"
+"ANGRT;VAREPSILON;VARKAPPA;VARNOTHING;VARPHI;VARPI;VARPROPTO;VARR;VARRHO;VARSIGMA;VARSUBSETNEQ;VARSUBSETNEQQ;VARSUPSETNEQ;VARSUPSETNEQQ;VARTHETA;VARTRIANGLELEFT;VARTRIANGLERIGHT;VCY;VDASH;VEE;VEEBAR;VEEEQ;VELLIP;VERBAR;VERT;VFR;VLTRI;VNSUB;V"
+"NSUP;VOPF;VPROP;VRTRI;VSCR;VSUBNE;VSUPNE;VZIGZAG;WCIRC;WEDBAR;WEDGE;WEDGEQ;WEIERP;WFR;WOPF;WP;WR;WREATH;WSCR;XCAP;XCIRC;XCUP;XDTRI;XFR;XHARR;XI;XLARR;XMAP;XNIS;XODOT;XOPF;XOPLUS;XOTIME;XRARR;XSCR;XSQCUP;XUPLUS;XUTRI;XVEE;XWEDGE;YACUTE;YACY;"
+"YCIRC;YCY;YEN;YFR;YICY;YOPF;YSCR;YUCY;YUML;ZACUTE;ZCARON;ZCY;ZDOT;ZEETRF;ZETA;ZFR;ZHCY;ZIGRARR;ZOPF;ZSCR;ZWJ;ZWNJ;";
 
 inline constexpr std::uint8_t kShoutedLengths[] = {
-    7,  7,  3,  4,  6,  6,  4,  6,  3,  4,  7,  8,  6,  6,  6,  6,  4,  7,  5,  9,  5,  4,  5,  6,
-    7,  9,  9,  9,  9,  9,  9,  9,  9,  6,  8,  9,  7,  6,  8,  6,  5,  3,  7,  4,  5,  5,  7,  9,
-    6,  5,  4,  6,  8,  7,  5,  9,  6,  9,  12, 10, 8,  10, 7,  7,  9,  5,  9,  6,  4,  6,  7,  8,
-    8,  6,  7,  5,  5,  8,  4,  7,  8,  7,  8,  9,  10, 9,  8,  16, 14, 9,  7,  9,  7,  13, 12, 14,
-    18, 18, 19, 6,  6,  6,  6,  6,  4,  8,  5,  5,  4,  7,  7,  7,  6,  6,  5,  6,  6,  9,  8,  9,
-    6,  6,  5,  6,  6,  6,  7,  6,  7,  5,  6,  5,  6,  5,  6,  9,  5,  7,  5,  6,  7,  7,  4,  7,
-    9,  7,  7,  7,  5,  6,  6,  6,  7,  7,  6,  6,  8,  5,  6,  8,  5,  10, 4,  5,  6,  10, 4,  4,
-    5,  7,  16, 17, 11, 12, 12, 5,  9,  7,  8,  6,  9,  6,  7,  8,  6,  7,  5,  7,  11, 10, 5,  8,
-    7,  5,  7,  6,  6,  5,  5,  6,  5,  6,  6,  8,  8,  6,  6,  7,  8,  4,  9,  7,  7,  7,  6,  5,
-    7,  8,  12, 12, 9,  11, 7,  15, 16, 6,  6,  9,  6,  7,  7,  7,  5,  5,  6,  8,  6,  7,  4,  8,
-    6,  8,  4,  6,  8,  7,  4,  6,  6,  5,  8,  12, 6,  4,  8,  6,  4,  7,  14, 7,  5,  7,  7,  7,
-    5,  4,  6,  9,  9,  8,  10, 15, 10, 15, 16, 17, 9,  7,  7,  5,  5,  5,  7,  6,  5,  6,  6,  6,
-    8,  5,  9,  7,  7,  7,  5,  6,  7,  4,  5,  3,  4,  3,  7,  4,  7,  3,  9,  4,  4,  7,  6,  6,
-    9,  7,  7,  7,  5,  5,  6,  5,  5,  7,  6,  5,  8,  6,  7,  8,  6,  11, 12, 7,  7,  6,  9,  6,
-    5,  6,  5,  4,  5,  5,  5,  6,  12, 13, 14, 4,  7,  7,  6,  7,  4,  6,  6,  5,  6,  6,  5,  5,
-    7,  5,  6,  9,  7,  7,  7,  7,  7,  7,  7,  7,  7,  7,  7,  7,  7,  7,  7,  6,  6,  5,  7,  6,
-    7,  4,  7,  6,  4,  5,  3,  4,  4,  5,  9,  4,  6,  7,  8,  9,  5,  7,  4,  3,  4,  6,  5,  3,
-    4,  4,  5,  9,  4,  5,  6,  6,  5,  6,  5,  5,  6,  6,  10, 7,  5,  7,  7,  5,  8,  6,  5,  6,
-    7,  10, 7,  7,  4,  9,  9,  6,  7,  14, 15, 5,  7,  5,  7,  7,  7,  7,  7,  3,  6,  4,  5,  6,
-    4,  4,  7,  3,  7,  6,  7,  6,  6,  6,  6,  9,  9,  6,  5,  6,  3,  7,  6,  9,  7,  4,  7,  9,
-    9,  9,  8,  5,  6,  5,  5,  6,  7,  5,  5,  8,  6,  7,  6,  3,  7,  6,  5,  6,  4,  4,  6,  5,
-    5,  7,  6,  6,  7,  7,  4,  4,  7,  5,  5,  5,  5,  7,  9,  7,  7,  5,  6,  7,  4,  6,  5,  6,
-    8,  7,  7,  7,  7,  8,  7,  4,  7,  5,  6,  6,  6,  7,  7,  6,  8,  8,  7,  7,  6,  5,  4,  5,
-    6,  7,  8,  9,  5,  3,  10, 14, 16, 14, 15, 15, 16, 18, 20, 15, 4,  4,  5,  9,  4,  6,  7,  8,
-    9,  5,  7,  11, 8,  10, 11, 8,  8,  7,  7,  4,  3,  6,  6,  7,  6,  5,  3,  6,  9,  7,  6,  7,
-    7,  11, 5,  9,  4,  5,  6,  6,  6,  6,  6,  14, 19, 11, 15, 14, 15, 6,  5,  7,  8,  7,  7,  4,
-    8,  5,  5,  7,  6,  9,  6,  7,  4,  6,  7,  5,  4,  5,  6,  6,  5,  6,  7,  7,  9,  8,  10, 5,
-    5,  5,  8,  4,  7,  11, 11, 9,  7,  7,  4,  6,  14, 4,  4,  6,  4,  7,  7,  7,  6,  7,  7,  8,
-    5,  5,  7,  7,  5,  3,  5,  7,  3,  9,  6,  6,  7,  5,  4,  6,  6,  8,  6,  8,  9,  5,  6,  7,
-    5,  7,  7,  6,  9,  5,  4,  6,  3,  7,  6,  8,  6,  7,  7,  6,  7,  8,  4,  4,  5,  6,  10, 5,
-    6,  4,  5,  6,  6,  3,  4,  5,  4,  5,  6,  5,  4,  11, 16, 5,  6,  10, 5,  6,  6,  4,  6,  7,
-    5,  5,  4,  6,  9,  8,  8,  8,  6,  8,  8,  8,  5,  10, 7,  6,  8,  4,  7,  5,  6,  8,  6,  7,
-    7,  12, 6,  7,  4,  7,  5,  5,  10, 15, 5,  6,  7,  6,  6,  8,  8,  5,  6,  8,  10, 11, 6,  8,
-    5,  6,  8,  10, 11, 5,  7,  5,  14, 16, 15, 17, 3,  4,  7,  6,  5,  7,  5,  5,  8,  5,  5,  8,
-    8,  6,  7,  6,  8,  7,  7,  5,  5,  6,  4,  6,  7,  5,  5,  7,  6,  6,  4,  5,  7,  4,  6,  4,
-    5,  6,  6,  8,  6,  4,  6,  6,  8,  5,  7,  5,  5,  6,  6,  3,  6,  4,  6,  8,  5,  5,  7,  5,
-    8,  4,  5,  7,  5,  7,  7,  9,  5,  6,  4,  5,  9,  7,  6,  5,  4,  7,  7,  7,  5,  8,  4,  4,
-    5,  7,  6,  3,  10, 4,  7,  8,  7,  5,  9,  6,  8,  7,  7,  6,  7,  8,  8,  3,  9,  5,  6,  3,
-    5,  6,  4,  5,  11, 12, 7,  12, 9,  9,  8,  6,  7,  6,  7,  5,  9,  9,  9,  5,  7,  6,  7,  5,
-    4,  7,  4,  5,  5,  7,  5,  12, 8,  6,  8,  5,  7,  6,  9,  5,  6,  6,  7,  6,  5,  7,  6,  8,
-    6,  7,  7,  7,  7,  8,  7,  6,  7,  6,  10, 6,  6,  7,  7,  6,  8,  8,  7,  7,  6,  5,  4,  5,
-    8,  6,  7,  5,  5,  8,  9,  6,  5,  7,  7,  4,  6,  6,  7,  4,  5,  11, 15, 17, 15, 16, 18, 17,
-    16, 16, 5,  13, 6,  6,  4,  7,  11, 6,  6,  6,  6,  6,  5,  7,  8,  5,  7,  9,  6,  7,  5,  4,
-    5,  6,  7,  7,  7,  5,  6,  6,  9,  8,  3,  7,  6,  3,  5,  7,  6,  4,  7,  6,  6,  7,  9,  6,
-    4,  5,  6,  6,  7,  6,  8,  5,  5,  7,  9,  6,  5,  4,  7,  6,  7,  5,  9,  14, 4,  6,  7,  7,
-    4,  7,  5,  6,  5,  5,  6,  8,  8,  6,  14, 7,  9,  5,  6,  4,  5,  6,  7,  4,  5,  7,  5,  7,
-    10, 5,  6,  7,  6,  7,  6,  7,  9,  11, 6,  7,  9,  11, 4,  7,  7,  5,  6,  5,  7,  7,  7,  5,
-    6,  16, 12, 6,  4,  7,  5,  8,  8,  6,  8,  8,  7,  9,  10, 10, 11, 7,  7,  7,  5,  11, 12, 7,
-    12, 9,  9,  8,  4,  5,  5,  5,  5,  4,  7,  8,  5,  8,  8,  8,  8,  8,  6,  8,  7,  9,  10, 10,
-    11, 7,  7,  7,  7,  6,  8,  7,  6,  7,  4,  5,  7,  7,  4,  5,  7,  4,  7,  10, 6,  9,  7,  12,
-    9,  7,  6,  7,  6,  6,  7,  9,  7,  5,  5,  4,  7,  7,  5,  8,  5,  7,  9,  13, 13, 15, 10, 14,
-    16, 7,  5,  9,  8,  6,  8,  9,  5,  5,  6,  7,  6,  17, 18, 7,  5,  6,  7,  6,  4,  6,  7,  6,
-    7,  4,  7,  6,  6,  6,  7,  9,  7,  6,  6,  4,  6,  5,  8,  12, 14, 15, 6,  5,  6,  8,  11, 7,
-    9,  7,  6,  6,  5,  6,  7,  5,  6,  6,  5,  8,  7,  11, 9,  11, 7,  6,  10, 5,  7,  9,  13, 14,
-    13, 14, 9,  16, 17, 4,  6,  4,  7,  6,  7,  7,  5,  4,  6,  6,  6,  5,  6,  6,  5,  7,  7,  8,
-    6,  7,  6,  7,  7,  4,  5,  3,  3,  7,  5,  5,  6,  5,  6,  4,  6,  3,  6,  5,  5,  6,  5,  7,
-    7,  6,  5,  7,  7,  6,  5,  7,  7,  5,  6,  4,  4,  4,  5,  5,  5,  5,  5,  7,  7,  4,  5,  7,
-    5,  4,  5,  8,  5,  5,  4,  5};
+7, 7, 3, 4, 6, 6, 4, 6, 3, 4, 7, 8, 6, 6, 6, 6, 4, 7, 5, 9, 5, 4, 5, 6, 7, 9, 9, 9, 9, 9, 9, 9, 9, 6, 8, 9, 7, 6, 8, 6, 5, 3, 7, 4, 5, 5, 7, 9, 6, 5, 4, 6, 8, 7, 5, 9, 6, 9, 12, 10, 8, 10, 7, 7, 9, 5, 9, 6, 4, 6, 7, 8, 8, 6, 7, 5, 5, 8, 4,
+7, 8, 7, 8, 9, 10, 9, 8, 16, 14, 9, 7, 9, 7, 13, 12, 14, 18, 18, 19, 6, 6, 6, 6, 6, 4, 8, 5, 5, 4, 7, 7, 7, 6, 6, 5, 6, 6, 9, 8, 9, 6, 6, 5, 6, 6, 6, 7, 6, 7, 5, 6, 5, 6, 5, 6, 9, 5, 7, 5, 6, 7, 7, 4, 7, 9, 7, 7, 7, 5, 6, 6, 6, 7, 7, 6, 6,
+8, 5, 6, 8, 5, 10, 4, 5, 6, 10, 4, 4, 5, 7, 16, 17, 11, 12, 12, 5, 9, 7, 8, 6, 9, 6, 7, 8, 6, 7, 5, 7, 11, 10, 5, 8, 7, 5, 7, 6, 6, 5, 5, 6, 5, 6, 6, 8, 8, 6, 6, 7, 8, 4, 9, 7, 7, 7, 6, 5, 7, 8, 12, 12, 9, 11, 7, 15, 16, 6, 6, 9, 6, 7, 7,
+7, 5, 5, 6, 8, 6, 7, 4, 8, 6, 8, 4, 6, 8, 7, 4, 6, 6, 5, 8, 12, 6, 4, 8, 6, 4, 7, 14, 7, 5, 7, 7, 7, 5, 4, 6, 9, 9, 8, 10, 15, 10, 15, 16, 17, 9, 7, 7, 5, 5, 5, 7, 6, 5, 6, 6, 6, 8, 5, 9, 7, 7, 7, 5, 6, 7, 4, 5, 3, 4, 3, 7, 4, 7, 3, 9, 4,
+4, 7, 6, 6, 9, 7, 7, 7, 5, 5, 6, 5, 5, 7, 6, 5, 8, 6, 7, 8, 6, 11, 12, 7, 7, 6, 9, 6, 5, 6, 5, 4, 5, 5, 5, 6, 12, 13, 14, 4, 7, 7, 6, 7, 4, 6, 6, 5, 6, 6, 5, 5, 7, 5, 6, 9, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 6, 6, 5, 7, 6, 7, 4,
+7, 6, 4, 5, 3, 4, 4, 5, 9, 4, 6, 7, 8, 9, 5, 7, 4, 3, 4, 6, 5, 3, 4, 4, 5, 9, 4, 5, 6, 6, 5, 6, 5, 5, 6, 6, 10, 7, 5, 7, 7, 5, 8, 6, 5, 6, 7, 10, 7, 7, 4, 9, 9, 6, 7, 14, 15, 5, 7, 5, 7, 7, 7, 7, 7, 3, 6, 4, 5, 6, 4, 4, 7, 3, 7, 6, 7, 6, 6,
+6, 6, 9, 9, 6, 5, 6, 3, 7, 6, 9, 7, 4, 7, 9, 9, 9, 8, 5, 6, 5, 5, 6, 7, 5, 5, 8, 6, 7, 6, 3, 7, 6, 5, 6, 4, 4, 6, 5, 5, 7, 6, 6, 7, 7, 4, 4, 7, 5, 5, 5, 5, 7, 9, 7, 7, 5, 6, 7, 4, 6, 5, 6, 8, 7, 7, 7, 7, 8, 7, 4, 7, 5, 6, 6, 6, 7, 7, 6, 8,
+8, 7, 7, 6, 5, 4, 5, 6, 7, 8, 9, 5, 3, 10, 14, 16, 14, 15, 15, 16, 18, 20, 15, 4, 4, 5, 9, 4, 6, 7, 8, 9, 5, 7, 11, 8, 10, 11, 8, 8, 7, 7, 4, 3, 6, 6, 7, 6, 5, 3, 6, 9, 7, 6, 7, 7, 11, 5, 9, 4, 5, 6, 6, 6, 6, 6, 14, 19, 11, 15, 14, 15, 6,
+5, 7, 8, 7, 7, 4, 8, 5, 5, 7, 6, 9, 6, 7, 4, 6, 7, 5, 4, 5, 6, 6, 5, 6, 7, 7, 9, 8, 10, 5, 5, 5, 8, 4, 7, 11, 11, 9, 7, 7, 4, 6, 14, 4, 4, 6, 4, 7, 7, 7, 6, 7, 7, 8, 5, 5, 7, 7, 5, 3, 5, 7, 3, 9, 6, 6, 7, 5, 4, 6, 6, 8, 6, 8, 9, 5, 6, 7, 5,
+7, 7, 6, 9, 5, 4, 6, 3, 7, 6, 8, 6, 7, 7, 6, 7, 8, 4, 4, 5, 6, 10, 5, 6, 4, 5, 6, 6, 3, 4, 5, 4, 5, 6, 5, 4, 11, 16, 5, 6, 10, 5, 6, 6, 4, 6, 7, 5, 5, 4, 6, 9, 8, 8, 8, 6, 8, 8, 8, 5, 10, 7, 6, 8, 4, 7, 5, 6, 8, 6, 7, 7, 12, 6, 7, 4, 7, 5,
+5, 10, 15, 5, 6, 7, 6, 6, 8, 8, 5, 6, 8, 10, 11, 6, 8, 5, 6, 8, 10, 11, 5, 7, 5, 14, 16, 15, 17, 3, 4, 7, 6, 5, 7, 5, 5, 8, 5, 5, 8, 8, 6, 7, 6, 8, 7, 7, 5, 5, 6, 4, 6, 7, 5, 5, 7, 6, 6, 4, 5, 7, 4, 6, 4, 5, 6, 6, 8, 6, 4, 6, 6, 8, 5, 7, 5,
+5, 6, 6, 3, 6, 4, 6, 8, 5, 5, 7, 5, 8, 4, 5, 7, 5, 7, 7, 9, 5, 6, 4, 5, 9, 7, 6, 5, 4, 7, 7, 7, 5, 8, 4, 4, 5, 7, 6, 3, 10, 4, 7, 8, 7, 5, 9, 6, 8, 7, 7, 6, 7, 8, 8, 3, 9, 5, 6, 3, 5, 6, 4, 5, 11, 12, 7, 12, 9, 9, 8, 6, 7, 6, 7, 5, 9, 9, 9,
+5, 7, 6, 7, 5, 4, 7, 4, 5, 5, 7, 5, 12, 8, 6, 8, 5, 7, 6, 9, 5, 6, 6, 7, 6, 5, 7, 6, 8, 6, 7, 7, 7, 7, 8, 7, 6, 7, 6, 10, 6, 6, 7, 7, 6, 8, 8, 7, 7, 6, 5, 4, 5, 8, 6, 7, 5, 5, 8, 9, 6, 5, 7, 7, 4, 6, 6, 7, 4, 5, 11, 15, 17, 15, 16, 18, 17,
+16, 16, 5, 13, 6, 6, 4, 7, 11, 6, 6, 6, 6, 6, 5, 7, 8, 5, 7, 9, 6, 7, 5, 4, 5, 6, 7, 7, 7, 5, 6, 6, 9, 8, 3, 7, 6, 3, 5, 7, 6, 4, 7, 6, 6, 7, 9, 6, 4, 5, 6, 6, 7, 6, 8, 5, 5, 7, 9, 6, 5, 4, 7, 6, 7, 5, 9, 14, 4, 6, 7, 7, 4, 7, 5, 6, 5, 5,
+6, 8, 8, 6, 14, 7, 9, 5, 6, 4, 5, 6, 7, 4, 5, 7, 5, 7, 10, 5, 6, 7, 6, 7, 6, 7, 9, 11, 6, 7, 9, 11, 4, 7, 7, 5, 6, 5, 7, 7, 7, 5, 6, 16, 12, 6, 4, 7, 5, 8, 8, 6, 8, 8, 7, 9, 10, 10, 11, 7, 7, 7, 5, 11, 12, 7, 12, 9, 9, 8, 4, 5, 5, 5, 5, 4,
+7, 8, 5, 8, 8, 8, 8, 8, 6, 8, 7, 9, 10, 10, 11, 7, 7, 7, 7, 6, 8, 7, 6, 7, 4, 5, 7, 7, 4, 5, 7, 4, 7, 10, 6, 9, 7, 12, 9, 7, 6, 7, 6, 6, 7, 9, 7, 5, 5, 4, 7, 7, 5, 8, 5, 7, 9, 13, 13, 15, 10, 14, 16, 7, 5, 9, 8, 6, 8, 9, 5, 5, 6, 7, 6, 17,
+18, 7, 5, 6, 7, 6, 4, 6, 7, 6, 7, 4, 7, 6, 6, 6, 7, 9, 7, 6, 6, 4, 6, 5, 8, 12, 14, 15, 6, 5, 6, 8, 11, 7, 9, 7, 6, 6, 5, 6, 7, 5, 6, 6, 5, 8, 7, 11, 9, 11, 7, 6, 10, 5, 7, 9, 13, 14, 13, 14, 9, 16, 17, 4, 6, 4, 7, 6, 7, 7, 5, 4, 6, 6, 6,
+5, 6, 6, 5, 7, 7, 8, 6, 7, 6, 7, 7, 4, 5, 3, 3, 7, 5, 5, 6, 5, 6, 4, 6, 3, 6, 5, 5, 6, 5, 7, 7, 6, 5, 7, 7, 6, 5, 7, 7, 5, 6, 4, 4, 4, 5, 5, 5, 5, 5, 7, 7, 4, 5, 7, 5, 4, 5, 8, 5, 5, 4, 5};
 
 inline constexpr std::uint32_t kShoutedValues[] = {
-    193,    258,    8766,   8767,   194,    180,    1040,   198,    8289,   120094, 192,    8501,
-    8501,   913,    256,    10815,  8743,   10837,  10844,  10840,  10842,  8736,   10660,  8736,
-    8737,   10664,  10665,  10666,  10667,  10668,  10669,  10670,  10671,  8735,   8894,   10653,
-    8738,   197,    9084,   260,    120146, 8776,   10863,  8778,   8779,   39,     8776,   8778,
-    197,    119990, 42,     8776,   8781,   195,    196,    8755,   10769,  8780,   1014,   8245,
-    8765,   8909,   8893,   8965,   8965,   9141,   9142,   8780,   1041,   8222,   8757,   8757,
-    10672,  1014,   8492,   914,    8502,   8812,   120095, 8898,   9711,   8899,   10752,  10753,
-    10754,  10758,  9733,   9661,   9651,   10756,  8897,   8896,   10509,  10731,  9642,   9652,
-    9662,   9666,   9656,   9251,   9618,   9617,   9619,   9608,   61,     8801,   8976,   120147,
-    8869,   8869,   8904,   10697,  9488,   9484,   9472,   9516,   9524,   8863,   8862,   8864,
-    9496,   9492,   9474,   9532,   9508,   9500,   8245,   728,    166,    119991, 8271,   8765,
-    8909,   92,     10693,  10184,  8226,   8226,   8782,   8783,   8783,   262,    8745,   10820,
-    10825,  10827,  10823,  10816,  8745,   8257,   711,    10829,  268,    199,    264,    10828,
-    10832,  266,    184,    10674,  162,    183,    120096, 1063,   10003,  10003,  935,    9675,
-    710,    8791,   8634,   8635,   8859,   8858,   8861,   8791,   10768,  10991,  10690,  9827,
-    9827,   58,     8788,   8788,   44,     64,     8705,   8728,   8705,   8450,   8773,   10861,
-    8750,   120148, 8720,   8629,   10007,  119992, 10959,  10961,  10960,  10962,  8943,   10552,
-    10549,  8926,   8927,   8630,   10557,  8746,   10824,  10822,  10826,  8845,   10821,  8746,
-    8631,   10556,  8926,   8927,   8910,   8911,   164,    8630,   8631,   8910,   8911,   8754,
-    8753,   9005,   8224,   8504,   8595,   8208,   8867,   10511,  733,    270,    1044,   8225,
-    8650,   10871,  176,    916,    10673,  10623,  120097, 8643,   8642,   8900,   8900,   9830,
-    9830,   168,    988,    8946,   247,    247,    8903,   8903,   1026,   8990,   8973,   36,
-    120149, 729,    8784,   8785,   8760,   8724,   8865,   8966,   8595,   8650,   8643,   8642,
-    10512,  8991,   8972,   119993, 1029,   10742,  272,    8945,   9663,   9662,   8693,   10607,
-    10662,  1039,   10239,  201,    10862,  282,    8790,   202,    8789,   1069,   278,    8519,
-    120098, 10906,  200,    10902,  10904,  10905,  9191,   8467,   10901,  10903,  274,    8709,
-    8709,   8709,   8196,   8197,   8195,   8194,   280,    120150, 8917,   10723,  10865,  917,
-    917,    917,    8790,   8789,   8770,   10902,  10901,  61,     8799,   8801,   10725,  10609,
-    8495,   8784,   8770,   919,    203,    8364,   33,     8707,   8496,   8519,   8786,   1060,
-    9792,   70,     70,     70,     120099, 70,     70,     9837,   70,     9649,   401,    120151,
-    8704,   8916,   10969,  10765,  189,    8531,   188,    8533,   8537,   8539,   8532,   8534,
-    190,    8535,   8540,   8536,   8538,   8541,   8542,   8260,   8994,   119995, 500,    915,
-    988,    10886,  286,    284,    1043,   288,    8805,   8923,   8805,   8807,   10878,  10878,
-    10921,  10880,  10882,  10884,  8923,   10900,  120100, 8811,   8921,   8503,   1027,   8823,
-    10917,  10916,  10890,  10890,  10888,  10888,  8809,   8935,   120152, 96,     8458,   8819,
-    10894,  10896,  8809,   8202,   189,    8459,   1066,   8596,   10568,  8621,   8463,   292,
-    9829,   9829,   8230,   8889,   120101, 10533,  10534,  8703,   8763,   8617,   8618,   120153,
-    8213,   119997, 8463,   294,    8259,   8208,   205,    8291,   206,    1048,   1045,   161,
-    8660,   120102, 204,    8520,   10764,  8749,   10716,  8489,   306,    298,    8465,   8464,
-    8465,   73,     8887,   437,    8712,   8453,   8734,   10717,  73,     8747,   8890,   8484,
-    8890,   10775,  10812,  1025,   302,    120154, 921,    10812,  191,    119998, 8712,   8949,
-    8948,   8947,   8712,   8290,   296,    1030,   207,    308,    1049,   120103, 567,    120155,
-    119999, 1032,   1028,   922,    922,    310,    1050,   120104, 312,    1061,   1036,   120156,
-    120000, 313,    10676,  8466,   923,    10216,  10641,  10216,  10885,  171,    8592,   8676,
-    10527,  10525,  8617,   8619,   10553,  10611,  8610,   10923,  10521,  10925,  10925,  10508,
-    10098,  123,    91,     10635,  10639,  10637,  317,    315,    8968,   123,    1051,   10550,
-    8220,   8222,   10599,  10571,  8626,   8804,   8592,   8610,   8637,   8636,   8647,   8596,
-    8646,   8651,   8621,   8907,   8922,   8804,   8806,   10877,  10877,  10920,  10879,  10881,
-    10883,  8922,   10899,  10885,  8918,   8922,   10891,  8822,   8818,   10620,  8970,   120105,
-    8822,   8637,   8636,   10602,  9604,   1033,   8810,   8647,   8990,   10603,  9722,   319,
-    9136,   9136,   10889,  10889,  10887,  10887,  8808,   8934,   10220,  8701,   10214,  10229,
-    10231,  10236,  10230,  8619,   8620,   10629,  120157, 10797,  10804,  8727,   95,     9674,
-    9674,   10731,  40,     10643,  8646,   8991,   8651,   10605,  8206,   8895,   8249,   120001,
-    8624,   8818,   10893,  10895,  91,     8216,   8218,   321,    10570,  10598,  8808,   175,
-    9794,   10016,  10016,  8614,   8614,   8615,   8612,   8613,   9646,   10793,  1052,   8212,
-    8737,   120106, 8487,   924,    8739,   42,     10992,  183,    8722,   8863,   8760,   10794,
-    10971,  8230,   8723,   8871,   120158, 8723,   120002, 8766,   924,    8888,   8888,   8711,
-    323,    8736,   8777,   8779,   700,    8777,   9838,   9838,   8469,   160,    8782,   8783,
-    10819,  327,    325,    8775,   10861,  10818,  1053,   8211,   8800,   10532,  8599,   8599,
-    8784,   8802,   10536,  8770,   8708,   8708,   120107, 8817,   8817,   8807,   10878,  10878,
-    8821,   8815,   8815,   8622,   10994,  8715,   8956,   8954,   8715,   1034,   8602,   8229,
-    8816,   8602,   8622,   8816,   8806,   10877,  10877,  8814,   8820,   8814,   8938,   8940,
-    8740,   120159, 172,    8713,   8949,   8713,   8951,   8950,   8716,   8716,   8958,   8957,
-    8742,   8742,   11005,  8706,   10772,  8832,   8928,   10927,  8832,   10927,  8603,   10547,
-    8605,   8603,   8939,   8941,   8833,   8929,   10928,  120003, 8740,   8742,   8769,   8772,
-    8772,   8740,   8742,   8930,   8931,   8836,   8840,   8834,   8840,   10949,  8833,   10928,
-    8837,   8841,   8835,   8841,   10950,  8825,   209,    8824,   8938,   8940,   8939,   8941,
-    925,    35,     8470,   8199,   8781,   8876,   8805,   62,     10718,  8804,   60,     8884,
-    8885,   8764,   10531,  8598,   8598,   10535,  211,    8859,   8858,   212,    1054,   8861,
-    336,    10808,  8857,   10684,  338,    10687,  120108, 731,    210,    10689,  10677,  937,
-    8750,   8634,   10686,  10683,  8254,   10688,  332,    937,    927,    10678,  8854,   120160,
-    10679,  10681,  8853,   8744,   8635,   10845,  8500,   8500,   170,    186,    8886,   10838,
-    10839,  10843,  8500,   216,    8856,   213,    8855,   10806,  214,    9021,   8741,   182,
-    8741,   10995,  11005,  8706,   1055,   37,     46,     8240,   8869,   8241,   120109, 934,
-    934,    8499,   9742,   928,    8916,   928,    8463,   8462,   8463,   43,     10787,  8862,
-    10786,  8724,   10789,  10866,  177,    10790,  10791,  177,    10773,  120161, 163,    8826,
-    10935,  8828,   10927,  8826,   10935,  8828,   10927,  10937,  10933,  8936,   8830,   8242,
-    8473,   10937,  8936,   8719,   9006,   8978,   8979,   8733,   8733,   8830,   8880,   120005,
-    936,    8200,   120110, 10764,  120162, 8279,   120006, 8461,   10774,  63,     8799,   8765,
-    340,    8730,   10675,  10217,  10642,  10661,  10217,  187,    8594,   10613,  8677,   10528,
-    10547,  10526,  8618,   8620,   10565,  10612,  8611,   8605,   10522,  8758,   8474,   10509,
-    10099,  125,    93,     10636,  10638,  10640,  344,    342,    8969,   125,    1056,   10551,
-    10601,  8221,   8221,   8627,   8476,   8475,   8476,   8477,   9645,   10621,  8971,   120111,
-    8641,   8640,   10604,  929,    929,    8594,   8611,   8641,   8640,   8644,   8652,   8649,
-    8605,   8908,   730,    8787,   8644,   8652,   8207,   9137,   9137,   10990,  10221,  8702,
-    10215,  10630,  120163, 10798,  10805,  41,     10644,  10770,  8649,   8250,   120007, 8625,
-    93,     8217,   8217,   8908,   8906,   9657,   8885,   9656,   10702,  10600,  8478,   346,
-    8218,   8827,   10936,  352,    8829,   10928,  350,    348,    10938,  8937,   10771,  8831,
-    1057,   8901,   8865,   10854,  10533,  8600,   8600,   167,    59,     10537,  8726,   8726,
-    10038,  120112, 8994,   9839,   1065,   1064,   8739,   8741,   173,    931,    931,    931,
-    8764,   10858,  8771,   8771,   10910,  10909,  8774,   10788,  10610,  8592,   8726,   10803,
-    10724,  8739,   8995,   10922,  10924,  10924,  1068,   47,     10692,  9023,   120164, 9824,
-    9824,   8741,   8851,   8851,   8852,   8852,   8847,   8849,   8847,   8849,   8848,   8850,
-    8848,   8850,   9633,   9633,   9642,   9642,   8594,   120008, 8726,   8995,   8902,   9734,
-    9733,   917,    934,    175,    8834,   10941,  8838,   10947,  10945,  8842,   10943,  10617,
-    8834,   8838,   10949,  8842,   10955,  10951,  10965,  10963,  8827,   10936,  8829,   10928,
-    10938,  10934,  8937,   8831,   8721,   9834,   185,    178,    179,    8835,   10942,  10968,
-    8839,   10948,  10185,  10967,  10619,  10946,  8843,   10944,  8835,   8839,   10950,  8843,
-    10956,  10952,  10964,  10966,  10534,  8601,   8601,   10538,  83,     8982,   932,    9140,
-    356,    354,    1058,   8411,   8981,   120113, 8756,   8756,   920,    920,    920,    8776,
-    8764,   8201,   8776,   8764,   732,    215,    8864,   10801,  10800,  8749,   10536,  8868,
-    9014,   10993,  120165, 10970,  10537,  8244,   9653,   9663,   9667,   8884,   8796,   9657,
-    8885,   9708,   8796,   10810,  10809,  10701,  10811,  9186,   120009, 1062,   1035,   358,
-    8812,   8606,   8608,   218,    8593,   1038,   364,    219,    1059,   8645,   368,    10606,
-    10622,  120114, 217,    8639,   8638,   9600,   8988,   8988,   8975,   9720,   362,    168,
-    370,    120166, 8593,   8597,   8639,   8638,   8846,   933,    978,    933,    8648,   8989,
-    8989,   8974,   366,    9721,   120010, 8944,   360,    9653,   9652,   8648,   220,    10663,
-    10652,  917,    922,    8709,   934,    928,    8733,   8597,   929,    931,    8842,   10955,
-    8843,   10956,  920,    8882,   8883,   1042,   8866,   8744,   8891,   8794,   8942,   124,
-    124,    120115, 8882,   8834,   8835,   120167, 8733,   8883,   120011, 8842,   8843,   10650,
-    372,    10847,  8743,   8793,   8472,   120116, 120168, 8472,   8768,   8768,   120012, 8898,
-    9711,   8899,   9661,   120117, 10231,  926,    10229,  10236,  8955,   10752,  120169, 10753,
-    10754,  10230,  120013, 10758,  10756,  9651,   8897,   8896,   221,    1071,   374,    1067,
-    165,    120118, 1031,   120170, 120014, 1070,   376,    377,    381,    1047,   379,    8488,
-    918,    120119, 1046,   8669,   120171, 120015, 8205,   8204};
+193, 258, 8766, 8767, 194, 180, 1040, 198, 8289, 120094, 192, 8501, 8501, 913, 256, 10815, 8743, 10837, 10844, 10840, 10842, 8736, 10660, 8736, 8737, 10664, 10665, 10666, 10667, 10668, 10669, 10670, 10671, 8735, 8894, 10653, 8738, 197,
+9084, 260, 120146, 8776, 10863, 8778, 8779, 39, 8776, 8778, 197, 119990, 42, 8776, 8781, 195, 196, 8755, 10769, 8780, 1014, 8245, 8765, 8909, 8893, 8965, 8965, 9141, 9142, 8780, 1041, 8222, 8757, 8757, 10672, 1014, 8492, 914, 8502, 8812,
+120095, 8898, 9711, 8899, 10752, 10753, 10754, 10758, 9733, 9661, 9651, 10756, 8897, 8896, 10509, 10731, 9642, 9652, 9662, 9666, 9656, 9251, 9618, 9617, 9619, 9608, 61, 8801, 8976, 120147, 8869, 8869, 8904, 10697, 9488, 9484, 9472, 9516,
+9524, 8863, 8862, 8864, 9496, 9492, 9474, 9532, 9508, 9500, 8245, 728, 166, 119991, 8271, 8765, 8909, 92, 10693, 10184, 8226, 8226, 8782, 8783, 8783, 262, 8745, 10820, 10825, 10827, 10823, 10816, 8745, 8257, 711, 10829, 268, 199, 264,
+10828, 10832, 266, 184, 10674, 162, 183, 120096, 1063, 10003, 10003, 935, 9675, 710, 8791, 8634, 8635, 8859, 8858, 8861, 8791, 10768, 10991, 10690, 9827, 9827, 58, 8788, 8788, 44, 64, 8705, 8728, 8705, 8450, 8773, 10861, 8750, 120148, 8720,
+8629, 10007, 119992, 10959, 10961, 10960, 10962, 8943, 10552, 10549, 8926, 8927, 8630, 10557, 8746, 10824, 10822, 10826, 8845, 10821, 8746, 8631, 10556, 8926, 8927, 8910, 8911, 164, 8630, 8631, 8910, 8911, 8754, 8753, 9005, 8224, 8504,
+8595, 8208, 8867, 10511, 733, 270, 1044, 8225, 8650, 10871, 176, 916, 10673, 10623, 120097, 8643, 8642, 8900, 8900, 9830, 9830, 168, 988, 8946, 247, 247, 8903, 8903, 1026, 8990, 8973, 36, 120149, 729, 8784, 8785, 8760, 8724, 8865, 8966,
+8595, 8650, 8643, 8642, 10512, 8991, 8972, 119993, 1029, 10742, 272, 8945, 9663, 9662, 8693, 10607, 10662, 1039, 10239, 201, 10862, 282, 8790, 202, 8789, 1069, 278, 8519, 120098, 10906, 200, 10902, 10904, 10905, 9191, 8467, 10901, 10903,
+274, 8709, 8709, 8709, 8196, 8197, 8195, 8194, 280, 120150, 8917, 10723, 10865, 917, 917, 917, 8790, 8789, 8770, 10902, 10901, 61, 8799, 8801, 10725, 10609, 8495, 8784, 8770, 919, 203, 8364, 33, 8707, 8496, 8519, 8786, 1060, 9792, 70, 70,
+70, 120099, 70, 70, 9837, 70, 9649, 401, 120151, 8704, 8916, 10969, 10765, 189, 8531, 188, 8533, 8537, 8539, 8532, 8534, 190, 8535, 8540, 8536, 8538, 8541, 8542, 8260, 8994, 119995, 500, 915, 988, 10886, 286, 284, 1043, 288, 8805, 8923,
+8805, 8807, 10878, 10878, 10921, 10880, 10882, 10884, 8923, 10900, 120100, 8811, 8921, 8503, 1027, 8823, 10917, 10916, 10890, 10890, 10888, 10888, 8809, 8935, 120152, 96, 8458, 8819, 10894, 10896, 8809, 8202, 189, 8459, 1066, 8596, 10568,
+8621, 8463, 292, 9829, 9829, 8230, 8889, 120101, 10533, 10534, 8703, 8763, 8617, 8618, 120153, 8213, 119997, 8463, 294, 8259, 8208, 205, 8291, 206, 1048, 1045, 161, 8660, 120102, 204, 8520, 10764, 8749, 10716, 8489, 306, 298, 8465, 8464,
+8465, 73, 8887, 437, 8712, 8453, 8734, 10717, 73, 8747, 8890, 8484, 8890, 10775, 10812, 1025, 302, 120154, 921, 10812, 191, 119998, 8712, 8949, 8948, 8947, 8712, 8290, 296, 1030, 207, 308, 1049, 120103, 567, 120155, 119999, 1032, 1028, 922,
+922, 310, 1050, 120104, 312, 1061, 1036, 120156, 120000, 313, 10676, 8466, 923, 10216, 10641, 10216, 10885, 171, 8592, 8676, 10527, 10525, 8617, 8619, 10553, 10611, 8610, 10923, 10521, 10925, 10925, 10508, 10098, 123, 91, 10635, 10639,
+10637, 317, 315, 8968, 123, 1051, 10550, 8220, 8222, 10599, 10571, 8626, 8804, 8592, 8610, 8637, 8636, 8647, 8596, 8646, 8651, 8621, 8907, 8922, 8804, 8806, 10877, 10877, 10920, 10879, 10881, 10883, 8922, 10899, 10885, 8918, 8922, 10891,
+8822, 8818, 10620, 8970, 120105, 8822, 8637, 8636, 10602, 9604, 1033, 8810, 8647, 8990, 10603, 9722, 319, 9136, 9136, 10889, 10889, 10887, 10887, 8808, 8934, 10220, 8701, 10214, 10229, 10231, 10236, 10230, 8619, 8620, 10629, 120157, 10797,
+10804, 8727, 95, 9674, 9674, 10731, 40, 10643, 8646, 8991, 8651, 10605, 8206, 8895, 8249, 120001, 8624, 8818, 10893, 10895, 91, 8216, 8218, 321, 10570, 10598, 8808, 175, 9794, 10016, 10016, 8614, 8614, 8615, 8612, 8613, 9646, 10793, 1052,
+8212, 8737, 120106, 8487, 924, 8739, 42, 10992, 183, 8722, 8863, 8760, 10794, 10971, 8230, 8723, 8871, 120158, 8723, 120002, 8766, 924, 8888, 8888, 8711, 323, 8736, 8777, 8779, 700, 8777, 9838, 9838, 8469, 160, 8782, 8783, 10819, 327, 325,
+8775, 10861, 10818, 1053, 8211, 8800, 10532, 8599, 8599, 8784, 8802, 10536, 8770, 8708, 8708, 120107, 8817, 8817, 8807, 10878, 10878, 8821, 8815, 8815, 8622, 10994, 8715, 8956, 8954, 8715, 1034, 8602, 8229, 8816, 8602, 8622, 8816, 8806,
+10877, 10877, 8814, 8820, 8814, 8938, 8940, 8740, 120159, 172, 8713, 8949, 8713, 8951, 8950, 8716, 8716, 8958, 8957, 8742, 8742, 11005, 8706, 10772, 8832, 8928, 10927, 8832, 10927, 8603, 10547, 8605, 8603, 8939, 8941, 8833, 8929, 10928,
+120003, 8740, 8742, 8769, 8772, 8772, 8740, 8742, 8930, 8931, 8836, 8840, 8834, 8840, 10949, 8833, 10928, 8837, 8841, 8835, 8841, 10950, 8825, 209, 8824, 8938, 8940, 8939, 8941, 925, 35, 8470, 8199, 8781, 8876, 8805, 62, 10718, 8804, 60,
+8884, 8885, 8764, 10531, 8598, 8598, 10535, 211, 8859, 8858, 212, 1054, 8861, 336, 10808, 8857, 10684, 338, 10687, 120108, 731, 210, 10689, 10677, 937, 8750, 8634, 10686, 10683, 8254, 10688, 332, 937, 927, 10678, 8854, 120160, 10679, 10681,
+8853, 8744, 8635, 10845, 8500, 8500, 170, 186, 8886, 10838, 10839, 10843, 8500, 216, 8856, 213, 8855, 10806, 214, 9021, 8741, 182, 8741, 10995, 11005, 8706, 1055, 37, 46, 8240, 8869, 8241, 120109, 934, 934, 8499, 9742, 928, 8916, 928, 8463,
+8462, 8463, 43, 10787, 8862, 10786, 8724, 10789, 10866, 177, 10790, 10791, 177, 10773, 120161, 163, 8826, 10935, 8828, 10927, 8826, 10935, 8828, 10927, 10937, 10933, 8936, 8830, 8242, 8473, 10937, 8936, 8719, 9006, 8978, 8979, 8733, 8733,
+8830, 8880, 120005, 936, 8200, 120110, 10764, 120162, 8279, 120006, 8461, 10774, 63, 8799, 8765, 340, 8730, 10675, 10217, 10642, 10661, 10217, 187, 8594, 10613, 8677, 10528, 10547, 10526, 8618, 8620, 10565, 10612, 8611, 8605, 10522, 8758,
+8474, 10509, 10099, 125, 93, 10636, 10638, 10640, 344, 342, 8969, 125, 1056, 10551, 10601, 8221, 8221, 8627, 8476, 8475, 8476, 8477, 9645, 10621, 8971, 120111, 8641, 8640, 10604, 929, 929, 8594, 8611, 8641, 8640, 8644, 8652, 8649, 8605,
+8908, 730, 8787, 8644, 8652, 8207, 9137, 9137, 10990, 10221, 8702, 10215, 10630, 120163, 10798, 10805, 41, 10644, 10770, 8649, 8250, 120007, 8625, 93, 8217, 8217, 8908, 8906, 9657, 8885, 9656, 10702, 10600, 8478, 346, 8218, 8827, 10936,
+352, 8829, 10928, 350, 348, 10938, 8937, 10771, 8831, 1057, 8901, 8865, 10854, 10533, 8600, 8600, 167, 59, 10537, 8726, 8726, 10038, 120112, 8994, 9839, 1065, 1064, 8739, 8741, 173, 931, 931, 931, 8764, 10858, 8771, 8771, 10910, 10909,
+8774, 10788, 10610, 8592, 8726, 10803, 10724, 8739, 8995, 10922, 10924, 10924, 1068, 47, 10692, 9023, 120164, 9824, 9824, 8741, 8851, 8851, 8852, 8852, 8847, 8849, 8847, 8849, 8848, 8850, 8848, 8850, 9633, 9633, 9642, 9642, 8594, 120008,
+8726, 8995, 8902, 9734, 9733, 917, 934, 175, 8834, 10941, 8838, 10947, 10945, 8842, 10943, 10617, 8834, 8838, 10949, 8842, 10955, 10951, 10965, 10963, 8827, 10936, 8829, 10928, 10938, 10934, 8937, 8831, 8721, 9834, 185, 178, 179, 8835,
+10942, 10968, 8839, 10948, 10185, 10967, 10619, 10946, 8843, 10944, 8835, 8839, 10950, 8843, 10956, 10952, 10964, 10966, 10534, 8601, 8601, 10538, 83, 8982, 932, 9140, 356, 354, 1058, 8411, 8981, 120113, 8756, 8756, 920, 920, 920, 8776,
+8764, 8201, 8776, 8764, 732, 215, 8864, 10801, 10800, 8749, 10536, 8868, 9014, 10993, 120165, 10970, 10537, 8244, 9653, 9663, 9667, 8884, 8796, 9657, 8885, 9708, 8796, 10810, 10809, 10701, 10811, 9186, 120009, 1062, 1035, 358, 8812, 8606,
+8608, 218, 8593, 1038, 364, 219, 1059, 8645, 368, 10606, 10622, 120114, 217, 8639, 8638, 9600, 8988, 8988, 8975, 9720, 362, 168, 370, 120166, 8593, 8597, 8639, 8638, 8846, 933, 978, 933, 8648, 8989, 8989, 8974, 366, 9721, 120010, 8944, 360,
+9653, 9652, 8648, 220, 10663, 10652, 917, 922, 8709, 934, 928, 8733, 8597, 929, 931, 8842, 10955, 8843, 10956, 920, 8882, 8883, 1042, 8866, 8744, 8891, 8794, 8942, 124, 124, 120115, 8882, 8834, 8835, 120167, 8733, 8883, 120011, 8842, 8843,
+10650, 372, 10847, 8743, 8793, 8472, 120116, 120168, 8472, 8768, 8768, 120012, 8898, 9711, 8899, 9661, 120117, 10231, 926, 10229, 10236, 8955, 10752, 120169, 10753, 10754, 10230, 120013, 10758, 10756, 9651, 8897, 8896, 221, 1071, 374, 1067,
+165, 120118, 1031, 120170, 120014, 1070, 376, 377, 381, 1047, 379, 8488, 918, 120119, 1046, 8669, 120171, 120015, 8205, 8204};
 
 // index of a name, a further character of it.
 inline constexpr std::uint32_t kShoutedMore[] = {
-    104,   8421,  105,   8421,  148,   65024, 215,  65024, 349,  70,   349,   73,    350,
-    70,    351,   70,    351,   76,    353,   73,   354,   74,   356,  76,    400,   65024,
-    422,   65024, 538,   65024, 577,   65024, 646,  65024, 685,  8402, 687,   824,   688,
-    78,    694,   824,   695,   824,   700,   824,  708,   824,  711,  824,   717,   824,
-    718,   824,   719,   824,   736,   824,   737,  824,   738,  824,  748,   824,   758,
-    8421,  759,   824,   763,   824,   765,   824,  767,   824,  768,  824,   774,   824,
-    787,   8402,  789,   824,   791,   824,   794,  8402,  796,  824,  808,   8402,  810,
-    8402,  811,   8402,  813,   8402,  814,   8402, 815,   8402, 816,  8402,  817,   8402,
-    947,   817,   1097,  65024, 1107,  65024, 1109, 65024, 1184, 83,   1294,  65024, 1295,
-    65024, 1296,  65024, 1297,  65024, 1311,  8402, 1312,  8402, 1317, 65024, 1318,  65024};
+104, 8421, 105, 8421, 148, 65024, 215, 65024, 349, 70, 349, 73, 350, 70, 351, 70, 351, 76, 353, 73, 354, 74, 356, 76, 400, 65024, 422, 65024, 538, 65024, 577, 65024, 646, 65024, 685, 8402, 687, 824, 688, 78, 694, 824, 695, 824, 700, 824,
+708, 824, 711, 824, 717, 824, 718, 824, 719, 824, 736, 824, 737, 824, 738, 824, 748, 824, 758, 8421, 759, 824, 763, 824, 765, 824, 767, 824, 768, 824, 774, 824, 787, 8402, 789, 824, 791, 824, 794, 8402, 796, 824, 808, 8402, 810, 8402, 811,
+8402, 813, 8402, 814, 8402, 815, 8402, 816, 8402, 817, 8402, 947, 817, 1097, 65024, 1107, 65024, 1109, 65024, 1184, 83, 1294, 65024, 1295, 65024, 1296, 65024, 1297, 65024, 1311, 8402, 1312, 8402, 1317, 65024, 1318, 65024};
+
+// clang-format on
 
 }  // namespace tandem::tables
