@@ -1,7 +1,9 @@
 #include "engine/generated_model.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <numeric>
 
 #include "model/weights.h"
 
@@ -54,6 +56,8 @@ Rule rule_of(const WeightSpec& spec) {
   if (ends("running_mean")) return {0, 0.2};
   if (shape.size() == 1 && ends(".weight")) {
     if (name.find("ln_") != std::string::npos) return {0.2, 4.8, Kind::kCubedUniform};
+    if (ends("bn3.weight") && name.find("layer") != std::string::npos)
+      return {0.2, 0.4, Kind::kUniform};
     return {0.5, 1, Kind::kUniform};
   }
   if (ends("gamma")) return {0.1, 0.9, Kind::kUniform};
@@ -67,12 +71,24 @@ Rule rule_of(const WeightSpec& spec) {
           ends("c_proj.weight") || ends("out_proj.weight")};
 }
 
+void center_rows(std::vector<double>& values, std::size_t width) {
+  for (auto row = values.begin(); row != values.end(); row += static_cast<std::ptrdiff_t>(width)) {
+    const double mean = std::accumulate(row, row + static_cast<std::ptrdiff_t>(width), 0.0) /
+                        static_cast<double>(width);
+    std::for_each(row, row + static_cast<std::ptrdiff_t>(width), [&](double& x) { x -= mean; });
+  }
+}
+
 std::vector<float> values_of(const WeightSpec& spec, std::uint64_t seed) {
   const Rule rule = rule_of(spec);
   const Words words(seed, spec.name);
   std::size_t count = 1;
   for (const std::int64_t n : spec.shape) count *= static_cast<std::size_t>(n);
-  std::vector<float> values(count);
+  // Queries and keys: see generated_model.py.
+  std::size_t halved = 0;
+  if (spec.name.ends_with("in_proj_weight")) halved = count / 3 * 2;
+  if (spec.name.ends_with("q_proj.weight") || spec.name.ends_with("k_proj.weight")) halved = count;
+  std::vector<double> values(count);
   for (std::size_t i = 0; i < count; ++i) {
     double x = 0;
     switch (rule.kind) {
@@ -89,10 +105,12 @@ std::vector<float> values_of(const WeightSpec& spec, std::uint64_t seed) {
         break;
     }
     double scale = rule.scale;
+    if (i < halved) scale *= 0.5;
     if (rule.outliers && i / static_cast<std::size_t>(spec.shape[1]) % 191 == 13) scale *= 20.0;
-    values[i] = static_cast<float>(rule.offset + scale * x);
+    values[i] = rule.offset + scale * x;
   }
-  return values;
+  if (spec.shape.size() == 4) center_rows(values, count / spec.shape[0]);
+  return {values.begin(), values.end()};
 }
 
 }  // namespace
