@@ -131,6 +131,12 @@ Decoded decode_jpeg(const DecodeJob& job) {
   if (!read_header(reader, job.bytes)) fail(job, reader);
   const std::int64_t width = reader.jpeg.image_width, height = reader.jpeg.image_height;
   check_picture_size(job, width, height);
+  // A lie about the size is found before memory is spent on it: with Huffman codes each of the 8x8
+  // blocks costs a bit at least.
+  const auto bits = static_cast<std::int64_t>(job.bytes.size()) * 8;
+  if (reader.jpeg.arith_code == FALSE && width * height / 64 > bits) {
+    throw_damaged(job, "JPEG", "too few pixels in it");
+  }
   // Every scan visits every pixel, so a large picture may have fewer.
   const std::int64_t affordable = kMinScans * (job.options.max_pixels / (width * height));
   reader.max_scans = static_cast<int>(std::min<std::int64_t>(

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kMaxChunkBytes =
     8'000'000;  // of chunks that are not pixels; libpng's default
 constexpr std::size_t kMaxChunks = 1'000;
+constexpr std::size_t kMaxInflation = 1'032;  // deflate: 258 bytes from two bits
 
 struct PngReader {
   Bytes bytes;
@@ -47,19 +48,22 @@ void on_read(png_structp png, png_bytep to, std::size_t count) {
 
 // png   := signature:8 chunk* "IEND"
 // chunk := length:u32 type:u32 data:length crc:u32        (big-endian)
-// Checked before libpng sees the file: it allocates what an eXIf chunk claims to hold.
-void check_chunks(const DecodeJob& job) {
-  std::size_t at = 8, count = 0;
+// Checked before libpng sees the file: it allocates what an eXIf chunk claims to hold. Returns the
+// size of the compressed pixels.
+std::size_t check_chunks(const DecodeJob& job) {
+  std::size_t at = 8, count = 0, pixel_bytes = 0;
   while (true) {
     if (job.bytes.size() < at + 12) throw_damaged(job, "PNG", "file ends too early");
     const auto* p = reinterpret_cast<const unsigned char*>(job.bytes.data()) + at;
     const std::size_t length = png_get_uint_32(p);
-    if (length > job.bytes.size() - at - 12) throw_damaged(job, "PNG", "a chunk ends past the file");
+    if (length > job.bytes.size() - at - 12)
+      throw_damaged(job, "PNG", "a chunk ends past the file");
     const bool pixels = std::memcmp(p + 4, "IDAT", 4) == 0;
     if (!pixels && (length > kMaxChunkBytes || ++count > kMaxChunks)) {
       throw_damaged(job, "PNG", "too much beside the pixels");
     }
-    if (std::memcmp(p + 4, "IEND", 4) == 0) return;
+    if (pixels) pixel_bytes += length;
+    if (std::memcmp(p + 4, "IEND", 4) == 0) return pixel_bytes;
     at += 12 + length;
   }
 }
@@ -128,13 +132,17 @@ void clip_grey16(Image& image) {
 }  // namespace
 
 Decoded decode_png(const DecodeJob& job) {
-  check_chunks(job);
+  const std::size_t compressed = check_chunks(job);
   PngReader reader;
   reader.bytes = job.bytes;
   if (!read_header(reader)) throw_damaged(job, "PNG", reader.message);
   const std::int64_t width = png_get_image_width(reader.png, reader.info);
   const std::int64_t height = png_get_image_height(reader.png, reader.info);
   check_picture_size(job, width, height);
+  // A lie about the size is found before memory is spent on it.
+  if (png_get_rowbytes(reader.png, reader.info) * height > compressed * kMaxInflation) {
+    throw_damaged(job, "PNG", "too few pixels in it");
+  }
   const bool clip16 = job.options.alpha == Alpha::kDrop &&
                       png_get_bit_depth(reader.png, reader.info) == 16 &&
                       png_get_color_type(reader.png, reader.info) == PNG_COLOR_TYPE_GRAY;

@@ -178,6 +178,22 @@ TEST(Decode, RefusesPngChunksThatClaimMoreThanTheFileHolds) {
   EXPECT_THAT(failure(data).what(), HasSubstr("a chunk ends past the file"));
 }
 
+TEST(Decode, SpendsNoMemoryOnPicturesThatCannotHoldTheirPixels) {
+  const std::string side = big_endian(9'000);
+  const auto png = bytes("\x89PNG\r\n\x1A\n" +
+                         png_chunk("IHDR", side + side + std::string("\x08\x02\0\0\0", 5)) +
+                         png_chunk("IDAT", std::string(1'000, '\0')) + png_chunk("IEND", ""));
+  auto jpeg = bytes_of("jpeg-444.jpg");
+  const auto frame = bytes("\xFF\xC0");
+  const auto sof = std::search(jpeg.begin(), jpeg.end(), frame.begin(), frame.end());
+  for (int i = 5; i < 9; ++i) sof[i] = std::byte{0x23};  // 8995 x 8995
+  for (const auto& data : {png, jpeg}) {
+    const Error e = failure(data);
+    EXPECT_EQ(e.kind(), Kind::kCorrupt);
+    EXPECT_THAT(e.what(), HasSubstr("too few pixels"));
+  }
+}
+
 TEST(Decode, KeepsToThePixelLimitExactly) {
   const auto data = bytes_of("png-filters.png");  // 40x30
   EXPECT_EQ(decode_image(data, "x", {.max_pixels = 1200}).width, 40);
