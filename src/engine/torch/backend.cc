@@ -1,0 +1,167 @@
+#include "engine/torch/backend.h"
+
+#include <cmath>
+#include <vector>
+
+#include "engine/torch/conv_norm.h"
+#include "engine/torch/ragged_attention.h"
+
+namespace tandem {
+namespace {
+
+at::Tensor activate(const at::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::kNone:
+      return x;
+    case Activation::kGelu:
+      return at::gelu(x);
+    case Activation::kQuickGelu:
+      return x * at::sigmoid(x * 1.702);  // 1.702: OpenAI CLIP's QuickGELU
+    case Activation::kRelu:
+      return at::relu(x);
+  }
+  return x;
+}
+
+}  // namespace
+
+TorchLinear TorchLoader::linear(const LinearSpec& spec) {
+  TorchLinear l;
+  l.weight = weights_.get(spec.weight, compute_);
+  if (!spec.bias.empty()) l.bias = weights_.get(spec.bias, compute_);
+  if (!spec.layer_scale.empty()) l.layer_scale = weights_.get(spec.layer_scale, at::kFloat);
+  l.transposed = spec.transposed;
+  l.begin = spec.begin;
+  l.end = spec.end;
+  return l;
+}
+
+TorchNorm TorchLoader::norm(const std::string& prefix) {
+  return {weights_.get(prefix + ".weight", at::kFloat), weights_.get(prefix + ".bias", at::kFloat)};
+}
+
+TorchConv TorchLoader::conv(const ConvSpec& spec) {
+  TorchConv c;
+  c.weight = weights_.get(spec.weight, compute_);
+  c.stride = spec.stride;
+  c.padding = spec.padding;
+  if (!spec.norm.empty()) {
+    c.norm = norm(spec.norm);
+    c.running_mean = weights_.get(spec.norm + ".running_mean", at::kFloat);
+    c.running_var = weights_.get(spec.norm + ".running_var", at::kFloat);
+  }
+  return c;
+}
+
+at::Tensor TorchLoader::table(const std::string& name) { return weights_.get(name, at::kFloat); }
+
+TorchBackend::TorchBackend(const PreprocessConfig& preprocess, const TorchBackendOptions& options)
+    : normalise_(normalise_table(preprocess)), options_(options) {}
+
+at::Tensor TorchBackend::indices(std::span<const std::int32_t> values) const {
+  at::Tensor t = at::empty({static_cast<std::int64_t>(values.size())}, at::kInt);
+  std::copy(values.begin(), values.end(), t.data_ptr<std::int32_t>());
+  return t.to(options_.device);
+}
+
+at::Tensor TorchBackend::patch_embed(const PixelBatch& pixels, const Conv& conv) {
+  const at::Tensor y = at::conv2d(pixel_map(pixels), conv.weight, {}, conv.stride);
+  return y.flatten(2).transpose(1, 2).reshape({-1, y.size(1)});  // (B,D,g,g) -> (B*P,D)
+}
+
+at::Tensor TorchBackend::add_class_and_positions(const Tensor& x, const Table& cls,
+                                                 const Table& positions) {
+  const std::int64_t rows = positions.size(0);
+  const std::int64_t width = positions.size(1);
+  const at::Tensor patches = x.view({-1, rows - 1, width}).to(at::kFloat);
+  const at::Tensor first = cls.view({1, 1, width}).expand({patches.size(0), 1, width});
+  return (at::cat({first, patches}, 1) + positions).view({-1, width});
+}
+
+at::Tensor TorchBackend::embed_tokens(const TokenBatch& tokens, const Table& table,
+                                      const Table& positions) {
+  std::vector<std::int32_t> places(tokens.ids.size());
+  for (int i = 0; i < tokens.count(); ++i) {
+    for (int r = tokens.offsets[i]; r < tokens.offsets[i + 1]; ++r)
+      places[r] = r - tokens.offsets[i];
+  }
+  return at::embedding(table, indices(tokens.ids)) + at::embedding(positions, indices(places));
+}
+
+at::Tensor TorchBackend::layer_norm(const Tensor& x, const Norm& norm) {
+  // float32: the residual stream's type, so that the statistics do not lose bits.
+  return at::layer_norm(x.to(at::kFloat), {x.size(-1)}, norm.weight, norm.bias, 1e-5);
+}
+
+at::Tensor TorchBackend::linear(const Tensor& x, const Linear& l, Activation activation) {
+  const bool slice = l.end > 0;
+  at::Tensor weight = slice ? l.weight.narrow(0, l.begin, l.end - l.begin) : l.weight;
+  at::Tensor bias = slice && l.bias.defined() ? l.bias.narrow(0, l.begin, l.end - l.begin) : l.bias;
+  const at::Tensor input = x.to(weight.scalar_type());
+  at::Tensor y = l.transposed ? at::matmul(input, weight) : at::linear(input, weight, bias);
+  if (l.transposed && bias.defined()) y = y + bias;
+  y = activate(y, activation);
+  return l.layer_scale.defined() ? y * l.layer_scale : y;
+}
+
+at::Tensor TorchBackend::linear_add(const Tensor& x, const Linear& l, Tensor&& residual) {
+  return residual + linear(x, l, Activation::kNone);
+}
+
+at::Tensor TorchBackend::self_attention(const Tensor& qkv, const Segments& segments, int heads,
+                                        Mask mask) {
+  return ragged_self_attention(qkv, segments, heads, mask);
+}
+
+at::Tensor TorchBackend::pool_attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                                        const Segments& segments, int heads) {
+  return ragged_pool_attention(q, k, v, segments, heads);
+}
+
+at::Tensor TorchBackend::take_rows(const Tensor& x, std::span<const std::int32_t> rows) {
+  return x.index_select(0, indices(rows));
+}
+
+at::Tensor TorchBackend::mean_rows(const Tensor& x, const Segments& segments) {
+  // Uniform by contract of the towers that pool so: (B*L,D) -> (B,D).
+  return x.view({segments.count(), segments.max_length, x.size(1)}).mean(1);
+}
+
+at::Tensor TorchBackend::pixel_map(const PixelBatch& pixels) {
+  const std::int64_t n = static_cast<std::int64_t>(pixels.count) * pixels.size_px * pixels.size_px;
+  at::Tensor rows = at::empty({n, 3}, at::kFloat);
+  float* out = rows.data_ptr<float>();
+  const std::uint8_t* in = pixels.pixels.data();
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (int c = 0; c < 3; ++c) out[i * 3 + c] = normalise_[c][in[i * 3 + c]];
+  }
+  const std::int64_t s = pixels.size_px;
+  return rows.view({pixels.count, s, s, 3})
+      .permute({0, 3, 1, 2})
+      .to(options_.device, options_.compute);
+}
+
+at::Tensor TorchBackend::conv(const Map& x, const Conv& conv, Activation activation) {
+  const at::Tensor y = at::conv2d(x, conv.weight, {}, conv.stride, conv.padding);
+  if (!conv.norm.weight.defined()) return activate(y, activation);
+  if (activation == Activation::kRelu) {
+    return batch_norm(y, conv, {.training = options_.training, .relu = true});
+  }
+  return activate(batch_norm(y, conv, {.training = options_.training}), activation);
+}
+
+at::Tensor TorchBackend::conv_add_relu(const Map& x, const Conv& conv, const Map& residual) {
+  const at::Tensor y = at::conv2d(x, conv.weight, {}, conv.stride, conv.padding);
+  if (!conv.norm.weight.defined()) return at::relu(y + residual);
+  return batch_norm(y, conv, {.training = options_.training, .relu = true, .residual = &residual});
+}
+
+at::Tensor TorchBackend::avg_pool(const Map& x, int k) { return at::avg_pool2d(x, k); }
+
+at::Tensor TorchBackend::mean_and_positions(const Map& x, const Table& positions) {
+  const std::int64_t channels = x.size(1);
+  const at::Tensor rows = x.flatten(2).transpose(1, 2).to(at::kFloat);  // (B,HW,C)
+  return (at::cat({rows.mean(1, /*keepdim=*/true), rows}, 1) + positions).view({-1, channels});
+}
+
+}  // namespace tandem
