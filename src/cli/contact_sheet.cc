@@ -23,7 +23,7 @@ constexpr std::string_view kHead = R"(<!doctype html>
 <style>
 :root { --ground: #f6f5f2; --card: #fff; --tile: #fff; --ink: #1d1c1a; --soft: #6b6862; --line: #e4e1da; --accent: #b4552d; }
 @media (prefers-color-scheme: dark) {
-  :root { --ground: #171614; --card: #211f1d; --tile: #eceae5; --ink: #f0ede7; --soft: #a39e94; --line: #34312d; --accent: #e8956b; }
+  :root { --ground: #171614; --card: #211f1d; --tile: #fff; --ink: #f0ede7; --soft: #a39e94; --line: #34312d; --accent: #e8956b; }
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1200px; padding: clamp(1rem, 4vw, 3rem); background: var(--ground); color: var(--ink);
@@ -34,13 +34,13 @@ header p { margin: .35rem 0 0; color: var(--soft); }
 section { margin: 0 0 2.75rem; }
 h2 { margin: 0 0 .8rem; font-size: 1.2rem; font-weight: 600; }
 h2::before { content: "\201C"; color: var(--accent); } h2::after { content: "\201D"; color: var(--accent); }
-ol { list-style: none; margin: 0; padding: 0; display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(min(8.5rem, 29vw), 1fr)); }
+ol { list-style: none; margin: 0; padding: 0; display: grid; gap: clamp(.4rem, 1vw, .75rem); grid-template-columns: repeat(auto-fill, minmax(min(7.4rem, 20vw), 1fr)); }
 li { background: var(--card); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; display: flex; flex-direction: column; }
 li:first-child { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
 .tile { background: var(--tile); aspect-ratio: 1; display: grid; place-items: center; padding: 12%; }
 .tile img { width: 100%; height: 100%; object-fit: contain; }
-.about { padding: .5rem .65rem .6rem; border-top: 1px solid var(--line); flex: 1; display: flex; flex-direction: column; justify-content: space-between; gap: .4rem; }
-.name { font-size: .85rem; line-height: 1.3; overflow-wrap: anywhere; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
+.about { padding: .45rem clamp(.4rem, 1vw, .65rem) .5rem; border-top: 1px solid var(--line); flex: 1; display: flex; flex-direction: column; justify-content: space-between; gap: .4rem; }
+.name { font-size: clamp(.72rem, 2.2vw, .85rem); line-height: 1.3; overflow-wrap: anywhere; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
 .score { display: flex; align-items: center; gap: .45rem; font-size: .75rem; color: var(--soft); font-variant-numeric: tabular-nums; }
 .score i { flex: 1; height: 4px; border-radius: 2px; background: var(--line); overflow: hidden; }
 .score b { display: block; height: 100%; background: var(--accent); border-radius: 2px; }
