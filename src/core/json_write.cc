@@ -47,7 +47,7 @@ void write_double(std::string& out, double number) {
 // Writes values recursively; values from parse() are at most 64 deep.
 class Writer {
  public:
-  explicit Writer(int indent) : indent_(indent) {}
+  explicit Writer(std::size_t indent) : indent_(indent) {}
 
   void write(const value& v) {
     switch (v.kind()) {
@@ -114,15 +114,15 @@ class Writer {
   }
 
   void new_line() {
-    if (indent_ > 0) out_.append("\n").append(static_cast<std::size_t>(indent_ * depth_), ' ');
+    if (indent_ > 0) out_.append("\n").append(indent_ * depth_, ' ');
   }
 
   std::string out_;
-  int indent_;
-  int depth_ = 0;
+  std::size_t indent_;
+  std::size_t depth_ = 0;
 };
 
-std::string text_of(const value& v, int indent) {
+std::string text_of(const value& v, std::size_t indent) {
   Writer writer(indent);
   writer.write(v);
   return writer.take();

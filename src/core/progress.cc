@@ -1,6 +1,7 @@
 #include "core/progress.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <utility>
 
@@ -30,14 +31,12 @@ std::string Progress::text(std::chrono::steady_clock::time_point now) const {
   std::string out = with_thousands(done_);
   if (options_.total) out += "/" + with_thousands(*options_.total);
   if (rate >= 100) {
-    out += fmt::format("  {} {}/s", with_thousands(static_cast<std::uint64_t>(rate + 0.5)),
+    out += fmt::format("  {} {}/s", with_thousands(static_cast<std::uint64_t>(std::llround(rate))),
                        options_.unit);
   } else {
     out += fmt::format("  {:.1f} {}/s", rate, options_.unit);
   }
-  const auto whole_seconds = [](double s) {
-    return std::chrono::seconds(static_cast<std::int64_t>(s + 0.5));
-  };
+  const auto whole_seconds = [](double s) { return std::chrono::seconds(std::llround(s)); };
   if (finished_) {
     out += "  in " + duration_text(whole_seconds(seconds));
   } else if (options_.total && rate > 0) {

@@ -230,6 +230,7 @@ SafeTensors parse_safetensors(std::span<const std::byte> bytes, const std::strin
 void write_safetensors(const std::filesystem::path& path, const TensorMap& map,
                        const std::map<std::string, std::string>& metadata) {
   std::vector<const std::pair<const std::string, TensorView>*> order;
+  order.reserve(map.tensors.size());
   for (const auto& entry : map.tensors) order.push_back(&entry);
   std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
     return dtype_bytes(a->second.dtype) > dtype_bytes(b->second.dtype);

@@ -35,8 +35,8 @@ std::span<const std::byte> bytes_of(std::string_view text) {
 
 struct Header {
   std::string descr;
-  std::optional<bool> fortran_order;
-  std::optional<std::vector<std::uint64_t>> shape;
+  bool fortran_order = false;
+  std::vector<std::uint64_t> shape;
 };
 
 // Reads the few kinds of Python literals that NumPy writes in its header.
@@ -45,25 +45,26 @@ class HeaderParser {
   HeaderParser(std::string_view text, const std::string& name) : text_(text), name_(name) {}
 
   Header parse() {
-    Header header;
+    std::optional<std::string> descr;
+    std::optional<bool> fortran_order;
+    std::optional<std::vector<std::uint64_t>> shape;
     expect('{');
     while (!accept('}')) {
       const std::string key = quoted();
       expect(':');
-      if (key == "descr" && header.descr.empty()) {
-        header.descr = quoted();
-      } else if (key == "fortran_order" && !header.fortran_order) {
-        header.fortran_order = boolean();
-      } else if (key == "shape" && !header.shape) {
-        header.shape = tuple();
+      if (key == "descr" && !descr) {
+        descr = quoted();
+      } else if (key == "fortran_order" && !fortran_order) {
+        fortran_order = boolean();
+      } else if (key == "shape" && !shape) {
+        shape = tuple();
       } else {
         throw broken();
       }
       if (!accept(',') && peek() != '}') throw broken();
     }
-    if (peek() != '\0' || header.descr.empty() || !header.fortran_order || !header.shape)
-      throw broken();
-    return header;
+    if (peek() != '\0' || !descr || !fortran_order || !shape) throw broken();
+    return {*descr, *fortran_order, *shape};
   }
 
  private:
@@ -179,14 +180,15 @@ Matrix parse_npy(std::span<const std::byte> bytes, const std::string& name) {
                 fmt::format("{}: dtype {}. Expected <f4 or <f2 (float32, float16).", name,
                             header.descr.substr(0, 20)));
   }
-  if (*header.fortran_order || header.shape->size() != 2) {
-    throw Error(Kind::kUnsupported, fmt::format("{}: {} dimensions{}. Expected 2 in C order.", name,
-                                                header.shape->size(),
-                                                *header.fortran_order ? " in Fortran order" : ""));
+  if (header.fortran_order || header.shape.size() != 2) {
+    throw Error(Kind::kUnsupported,
+                fmt::format("{}: {} dimensions{}. Expected 2 in C order.", name,
+                            header.shape.size(), header.fortran_order ? " in Fortran order" : ""));
   }
   const DType dtype = header.descr == "<f4" ? DType::kF32 : DType::kF16;
-  const std::uint64_t rows = (*header.shape)[0];
-  const std::uint64_t cols = (*header.shape)[1];
+  const std::uint64_t rows = header.shape[0];
+  const std::uint64_t cols = header.shape[1];
+  if (cols == 0 && rows > 0) throw Error(Kind::kUnsupported, name + ": rows without values.");
   const std::uint64_t needed =
       checked_mul(checked_mul(rows, cols, name + ": shape"), dtype_bytes(dtype), name + ": shape");
   if (needed != reader.remaining()) {

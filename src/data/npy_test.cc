@@ -86,8 +86,8 @@ TEST_F(Npy, RefusesAShapeWhoseSizeWraps) {
   std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::size_t shape = text.find("(2, 3), }");
   ASSERT_NE(shape, std::string::npos);
-  for (const char* hostile :
-       {"(4611686018427387904, 4)", "(9223372036854775808, 2)", "(6, -1)", "(1e3, 2)", "(2 3)"}) {
+  for (const char* hostile : {"(4611686018427387904, 4)", "(4611686018427387904, 0)",
+                              "(9223372036854775808, 2)", "(6, -1)", "(1e3, 2)", "(2 3)"}) {
     std::string changed = text;
     changed.replace(shape, std::strlen(hostile) + 3, std::string(hostile) + ", }");
     EXPECT_THROW(parse_npy(std::as_bytes(std::span(changed)), "x"), Error) << hostile;

@@ -28,6 +28,7 @@ std::uint64_t SkipLog::total() const {
 std::string SkipLog::summary(std::uint64_t seen) const {
   if (reasons_.empty()) return "";
   std::vector<std::pair<std::uint64_t, std::string_view>> parts;
+  parts.reserve(reasons_.size());
   for (const auto& [reason, entry] : reasons_) parts.emplace_back(entry.count, reason);
   std::stable_sort(parts.begin(), parts.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });

@@ -68,7 +68,7 @@ class SampleGatherer {
   // The open sample is over.
   void close() {
     if (!open_) return;
-    const bool whole = !beside_damage_ || has_all_members();
+    const bool whole = !beside_damage_ || has_all_members(*open_);
     const bool damage = std::exchange(beside_damage_, false);
     if (open_->image.size == 0) {
       // Beside damage that is already counted, a sample without picture is a part of it.
@@ -91,11 +91,11 @@ class SampleGatherer {
 
  private:
   // Compared with the shard's first sample; a first sample needs a picture and a caption.
-  bool has_all_members() const {
+  bool has_all_members(const Sample& sample) const {
     const auto has = [](const Member& m) { return m.offset != 0; };
-    if (!first_) return has(open_->image) && (has(open_->text) || has(open_->json));
-    return (has(open_->image) || !has(first_->image)) && (has(open_->text) || !has(first_->text)) &&
-           (has(open_->json) || !has(first_->json));
+    if (!first_) return has(sample.image) && (has(sample.text) || has(sample.json));
+    return (has(sample.image) || !has(first_->image)) && (has(sample.text) || !has(first_->text)) &&
+           (has(sample.json) || !has(first_->json));
   }
 
   ShardIndex& index_;
@@ -180,7 +180,8 @@ std::vector<std::string> expand_braces(const std::string& pattern) {
     throw Error(Kind::kInput, pattern + ": stands for too many files.");
   std::vector<std::string> result;
   for (const std::string& middle : middles) {
-    for (const std::string& tail : tails) result.push_back(head + middle + tail);
+    for (const std::string& tail : tails)
+      result.push_back(std::string(head).append(middle).append(tail));
   }
   return result;
 }

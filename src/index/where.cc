@@ -101,7 +101,7 @@ std::vector<std::int64_t> matching_ids(Database& database, const std::string& co
   // Line breaks keep a trailing "-- remark" from swallowing the closing parenthesis.
   const std::string sql = "SELECT id FROM items WHERE (\n" + condition + "\n)";
   // SQLite builds this table at its first use, which the authorizer would not let it do.
-  Statement(database, "SELECT 1 FROM json_each('[]')");
+  const Statement first_use(database, "SELECT 1 FROM json_each('[]')");
   const Confinement confinement(database.handle(), timeout_ms);
   sqlite3_stmt* raw = nullptr;
   const char* tail = nullptr;
