@@ -137,7 +137,7 @@ int run_classify(Context& context, Arguments arguments) {
   const auto labels = read_labels(flags);
   const auto paths = paths_of(find_pictures({flags.pictures.begin(), flags.pictures.end()}));
 
-  const auto model = load(flags.model, context);
+  const auto model = load(flags.model, context, paths.size() == 1 ? Work::kLittle : Work::kMuch);
   const auto templates = templates_for(model, flags.templates, assets_folder(flags.model, context));
   const auto classes = class_embeddings([&](const auto& texts) { return model.embed_texts(texts); },
                                         labels, templates);

@@ -6,6 +6,21 @@
 
 namespace tandem::cli {
 
+namespace {
+
+// Weights up to this size: `mini` is, ViT-B/32 is not.
+constexpr std::uintmax_t kSmallBytes = 64 << 20;
+
+bool is_small(const std::string& name, const std::filesystem::path& assets) {
+  auto path = find_model(name, assets).folder;
+  if (std::filesystem::is_directory(path)) path /= "open_clip_model.safetensors";
+  std::error_code missing;
+  const auto bytes = std::filesystem::file_size(path, missing);
+  return !missing && bytes <= kSmallBytes;
+}
+
+}  // namespace
+
 void add_model_options(Options& options, ModelFlags& flags) {
   options.group("Model");
   options.text("--model", "NAME", flags.model,
@@ -26,12 +41,15 @@ std::filesystem::path assets_folder(const ModelFlags& flags, const Context& cont
   return context.assets.empty() ? default_assets() : context.assets;
 }
 
-Model load(const ModelFlags& flags, const Context& context) {
+Model load(const ModelFlags& flags, const Context& context, Work work) {
   LoadOptions options;
   if (flags.precision == "fp32") options.precision = Precision::kFp32;
   if (flags.precision == "bf16") options.precision = Precision::kBf16;
   options.threads = flags.threads;
   options.assets = assets_folder(flags, context);
+  if (options.threads == 0 && work == Work::kLittle && is_small(flags.model, options.assets)) {
+    options.threads = 1;
+  }
   options.reading = flags.reference ? PictureReading::kReference : PictureReading::kAsSeen;
   return load_model(flags.model, options, flags.device, encoder_for(flags.device, context));
 }

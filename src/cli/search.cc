@@ -195,7 +195,7 @@ int run_search(Context& context, Arguments arguments) {
   const auto queries = read_queries(flags);
   const auto& dir = flags.words[0];
   if (flags.model.model.empty()) flags.model.model = model_of(dir);
-  const auto model = load(flags.model, context);
+  const auto model = load(flags.model, context, Work::kLittle);
   const auto collection = open_for(dir, model);
 
   Sheet sheet;

@@ -1,6 +1,7 @@
-// make_model DIR [tiny|vit-b-32]: writes a model folder with generated weights, the same on every
-// machine. It answers nonsense, always the same: for transcript tests and benchmarks.
+// make_model DIR [tiny|vit-b-32|CONFIG.json]: writes a model folder with generated weights, the
+// same on every machine. It answers nonsense, always the same: for transcript tests and benchmarks.
 #include <cstdio>
+#include <string>
 #include <string_view>
 
 #include "engine/generated_model.h"
@@ -11,6 +12,10 @@ namespace {
 tandem::ModelConfig config_of(std::string_view name) {
   tandem::ModelConfig config;  // ViT-B/32
   if (name == "vit-b-32") return config;
+  if (name.ends_with(".json")) {
+    const std::string path(name);
+    return tandem::parse_model_config(tandem::json::read(path), path);
+  }
   config.embed_dim = 32;
   config.vision.image_size_px = 32;
   config.vision.layers = 2;
@@ -26,7 +31,7 @@ tandem::ModelConfig config_of(std::string_view name) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fputs("usage: make_model DIR [tiny|vit-b-32]\n", stderr);
+    std::fputs("usage: make_model DIR [tiny|vit-b-32|CONFIG.json]\n", stderr);
     return 2;
   }
   const auto model = tandem::generated_model(config_of(argc > 2 ? argv[2] : "tiny"), 11);
