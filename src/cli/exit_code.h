@@ -1,4 +1,4 @@
-// The one mapping from failures to exit codes. docs/exit-codes.md lists them for users.
+// The one mapping from failures to exit codes. docs/command-line.md lists them for users.
 #pragma once
 
 #include "tandem/error.h"
