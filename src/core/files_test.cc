@@ -1,14 +1,37 @@
 #include "core/files.h"
 
 #include <csignal>
+#include <fcntl.h>
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/error.h"
+
+namespace {
+
+// What commit() asks of the operating system, in order.
+std::vector<std::string>* g_calls = nullptr;
+
+}  // namespace
+
+// These take the place of the C library's functions in this executable.
+extern "C" int fsync(int fd) {
+  struct stat status{};
+  if (g_calls != nullptr && ::fstat(fd, &status) == 0) {
+    g_calls->push_back(S_ISDIR(status.st_mode) ? "sync folder" : "sync file");
+  }
+  return static_cast<int>(::syscall(SYS_fsync, fd));
+}
+
+extern "C" int rename(const char* from, const char* to) noexcept {
+  if (g_calls != nullptr) g_calls->push_back("rename");
+  return static_cast<int>(::syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
 
 namespace tandem {
 namespace {
@@ -99,6 +122,16 @@ TEST_F(Files, WithoutCommitTheOldFileStays) {
   }
   EXPECT_EQ(read_text_file(dir_ / "a"), "old");
   EXPECT_EQ(entries(), 1U);
+}
+
+TEST_F(Files, CommitSyncsTheFileThenRenamesThenSyncsTheFolder) {
+  std::vector<std::string> calls;
+  AtomicFile file(dir_ / "a");
+  file.write("text");
+  g_calls = &calls;
+  file.commit();
+  g_calls = nullptr;
+  EXPECT_EQ(calls, (std::vector<std::string>{"sync file", "rename", "sync folder"}));
 }
 
 TEST_F(Files, ReplacingKeepsTheOldFilesPermissions) {

@@ -64,6 +64,13 @@ TEST(Rng, BelowIsUniformAndInRange) {
   EXPECT_EQ(rng.below(1), 0U);
 }
 
+TEST(Rng, BelowIsUnbiasedForLargeRanges) {
+  Rng rng(14);
+  int lowest_third = 0;
+  for (int i = 0; i < 30'000; ++i) lowest_third += rng.below(3ULL << 62) < (1ULL << 62) ? 1 : 0;
+  EXPECT_NEAR(lowest_third, 10'000, 410);  // 5 standard deviations; 15,000 without rejection
+}
+
 TEST(Rng, UniformStaysInItsInterval) {
   Rng rng(12);
   double sum = 0;

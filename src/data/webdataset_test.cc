@@ -137,8 +137,9 @@ TEST(WebDataset, ReadsBaseTwoFiftySixSizesAndPaxSizes) {
 
 TEST(WebDataset, LinksAndFoldersCarryNoDataWhateverTheirSizeSays) {
   const std::string link = member("l.jpg", "", '2', "00000001000");
-  const std::string tar = link + member("d.jpg/", "", '5') + member("a.jpg", "x") + kEndMarker;
-  EXPECT_EQ(keys(index_shard(bytes_of(tar), "t")), Keys{"a"});
+  const std::string tar = link + member("a.jpg", "x") + member("d.jpg/", "", '5', "00000001000") +
+                          member("b.jpg", "x") + kEndMarker;
+  EXPECT_EQ(keys(index_shard(bytes_of(tar), "t")), (Keys{"a", "b"}));
 }
 
 TEST(WebDataset, ADamagedHeaderCostsOneSampleAndTheRestIsRead) {

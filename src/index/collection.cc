@@ -350,11 +350,13 @@ std::vector<Hit> Collection::search(std::span<const float> query,
   while (true) {
     std::shared_ptr<const Snapshot> snapshot;
     std::vector<std::size_t> selected;
+    std::int64_t version = 0;
     {
       const std::lock_guard guard(rep_->mutex);
       Transaction transaction(*rep_->reader, Transaction::Kind::kRead);
       rep_->refresh_snapshot();
       snapshot = rep_->snapshot;
+      version = rep_->version;
       if (!options.where.empty()) {
         selected = positions_of(
             snapshot->ids, matching_ids(*rep_->reader, options.where, options.where_timeout_ms));
@@ -366,6 +368,11 @@ std::vector<Hit> Collection::search(std::span<const float> query,
     const auto best = best_rows(query, set, options.top_k, options.threads);
     const std::lock_guard guard(rep_->mutex);
     if (auto hits = hits_for(*rep_->reader, best)) return *std::move(hits);
+    if (rep_->reader->integer("PRAGMA data_version") == version) {
+      throw Error(
+          Kind::kCorrupt,
+          rep_->dir.string() + ": holds vectors without items. Index into a new collection.");
+    }
   }
 }
 

@@ -276,6 +276,16 @@ TEST_F(CollectionTest, ADamagedVectorIsReportedNotSearched) {
   EXPECT_EQ(error_of([&] { reader().search(kEast, {}); }).first, Kind::kCorrupt);
 }
 
+TEST_F(CollectionTest, AVectorWhoseItemIsMissingIsReported) {
+  {
+    Collection collection = writer();
+    add_three(collection);
+  }
+  run_sql("PRAGMA foreign_keys = OFF; DELETE FROM items WHERE id = 1");
+  EXPECT_EQ(error_of([&] { reader().search(kEast, {}); }).first, Kind::kCorrupt);
+  EXPECT_THAT(uris(reader().search(kEast, {.where = "id > 1"})), ElementsAre("p/b.jpg", "q/c.jpg"));
+}
+
 // Truncations and flipped bytes anywhere in the file: an error or the right answer, never a crash
 // or another vector.
 TEST_F(CollectionTest, DamageToTheFileIsAnErrorOrHarmless) {
