@@ -1,8 +1,8 @@
 #include "engine/cpu/gemm_bench.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
+#include <ctime>
 #include <omp.h>
 
 #include "core/error.h"
@@ -12,13 +12,10 @@
 namespace tandem {
 namespace {
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 double flops(const GemmShape& s) { return 2.0 * s.m * s.k * s.n; }
 
-GemmRate bench_one(const dnnl::engine& engine, const GemmShape& s, Element type, int runs) {
+GemmRate bench_one(const dnnl::engine& engine, const GemmShape& s, Element type, int threads,
+                   int runs) {
   using Tag = dnnl::memory::format_tag;
   const dnnl::memory::desc src({s.m, s.k}, dnnl_type(type), Tag::ab);
   const dnnl::memory::desc weights({s.k, s.n}, dnnl_type(type), Tag::any);
@@ -36,10 +33,10 @@ GemmRate bench_one(const dnnl::engine& engine, const GemmShape& s, Element type,
   dnnl::stream stream(engine);
   std::vector<double> times;
   for (int i = -3; i < runs; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = bench_seconds(threads);
     product.execute(stream, args);
     stream.wait();
-    if (i >= 0) times.push_back(seconds_since(start));
+    if (i >= 0) times.push_back(bench_seconds(threads) - start);
   }
   std::sort(times.begin(), times.end());
   return {s, flops(s) / 1e9 / times[times.size() / 2], flops(s) / 1e9 / times.front(),
@@ -62,19 +59,25 @@ double block_flops(double length, double width, double hidden, int layers) {
 
 }  // namespace
 
+double bench_seconds(int threads) {
+  timespec now{};
+  clock_gettime(threads == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
 std::vector<GemmRate> bench_gemm(std::span<const GemmShape> shapes,
                                  const GemmBenchOptions& options) {
   if (options.precision == Precision::kBf16 && !cpu_has_bf16()) {
     throw Error(Kind::kUnsupported, "bench gemm: this CPU has no bf16 products. Use fp32.");
   }
   const int before = omp_get_max_threads();
-  omp_set_num_threads(options.threads > 0 ? options.threads
-                                          : static_cast<int>(available_threads()));
+  const int threads = options.threads > 0 ? options.threads : static_cast<int>(available_threads());
+  omp_set_num_threads(threads);
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   const Element type = options.precision == Precision::kBf16 ? Element::kBf16 : Element::kF32;
   std::vector<GemmRate> rates;
   for (const GemmShape& s : shapes)
-    rates.push_back(bench_one(engine, s, type, std::max(1, options.runs)));
+    rates.push_back(bench_one(engine, s, type, threads, std::max(1, options.runs)));
   omp_set_num_threads(before);
   return rates;
 }

@@ -30,6 +30,10 @@ struct GemmBenchOptions {
   int runs = 30;    // timed runs of each shape, after 3 untimed
 };
 
+// The clock of these measurements: wall time, but for one thread the time the processor spent on
+// this program, which other programs on the same machine disturb less.
+double bench_seconds(int threads);
+
 // Throws kUnsupported for a precision this CPU has no products for.
 std::vector<GemmRate> bench_gemm(std::span<const GemmShape> shapes,
                                  const GemmBenchOptions& options);
