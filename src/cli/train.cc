@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
+#include "cli/model_flags.h"
 #include "core/files.h"
 #include "core/json.h"
 #include "train/recall.h"
@@ -78,7 +79,7 @@ int run_train(Context& context, Arguments arguments) {
                   "train a model from captioned pictures, as its config says. Ctrl-C stops after "
                   "the step; the same command goes "
                   "on from there, and ends with the same weights as a run that was never stopped.");
-  options.example("tandem train tools/mini/mini.json",
+  options.example("tandem train assets/mini/train.json",
                   "weights, metrics and report.html below the folder that the config names");
   options.words("CONFIG", words, "a training config (JSON); docs/train.md explains every key", 1,
                 1);
@@ -86,7 +87,10 @@ int run_train(Context& context, Arguments arguments) {
   // Large tensors come and go every step: keep their pages instead of asking the kernel each time.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, -1);
-  const auto config = read_train_config(words[0]);
+  auto config = read_train_config(words[0]);
+  if (!std::filesystem::exists(config.vocabulary)) {
+    config.vocabulary = assets_folder({}, context) / "vocab" / config.vocabulary.filename();
+  }
   const auto sets = open_validation(config);
   const auto end = run_training(config, callbacks_of(config, sets, output, context.console));
   if (end == TrainEnd::kStopped) {
