@@ -28,12 +28,20 @@ std::vector<Chunk> chunks_of(std::span<const AdamWSlice> slices) {
   return chunks;
 }
 
-// The gradients of one chunk as float32.
+// The gradients of one chunk, summed in float32 in the order given.
 const float* gradients(const Chunk& c, std::vector<float>& buffer) {
-  if (c.slice->grad != nullptr) return c.slice->grad + c.begin;
-  buffer.resize(kChunk);
-  const std::uint16_t* in = c.slice->grad_bf16 + c.begin;
-  for (std::size_t i = 0; i < c.end - c.begin; ++i) buffer[i] = bf16_to_float(in[i]);
+  const std::size_t n = c.end - c.begin;
+  if (c.slice->grads.size() == 1 && c.slice->grads_bf16.empty()) {
+    return c.slice->grads[0] + c.begin;
+  }
+  buffer.assign(n, 0.0F);
+  float* __restrict sum = buffer.data();
+  for (const float* grad : c.slice->grads) {
+    for (std::size_t i = 0; i < n; ++i) sum[i] += grad[c.begin + i];
+  }
+  for (const std::uint16_t* grad : c.slice->grads_bf16) {
+    for (std::size_t i = 0; i < n; ++i) sum[i] += bf16_to_float(grad[c.begin + i]);
+  }
   return buffer.data();
 }
 

@@ -5,18 +5,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace tandem {
 
-// One parameter's buffers, all of `count` values. Exactly one of the gradients is set.
+// One parameter's buffers, all of `count` values. Its gradient is the sum of all that are given.
 struct AdamWSlice {
   std::size_t count = 0;
   float* value = nullptr;
   float* mean = nullptr;      // first moment
   float* variance = nullptr;  // second moment
   float* average = nullptr;   // moving average of value; null: none
-  const float* grad = nullptr;
-  const std::uint16_t* grad_bf16 = nullptr;
+  std::vector<const float*> grads;
+  std::vector<const std::uint16_t*> grads_bf16;
   std::uint16_t* value_bf16 = nullptr;  // rounded copy for the next forward pass; null: none
   bool decays = true;
 };

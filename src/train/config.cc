@@ -161,6 +161,8 @@ void parse_run(const Reader& r, TrainConfig& c) {
   }
   c.bf16 = precision == "bf16";
   c.seed = static_cast<std::uint64_t>(r.integer("seed", 0));
+  c.replicas = static_cast<int>(bounded_integer(r, "replicas", 1, 1, 1024));
+  if (c.batch_size % c.replicas != 0) refuse(r, "replicas", "must divide batch_size.");
   c.threads = static_cast<int>(bounded_integer(r, "threads", 0, 0, 4096));
   c.loader_threads = static_cast<int>(bounded_integer(r, "loader_threads", 1, 1, 4096));
   c.log_steps = bounded_integer(r, "log_steps", c.log_steps, 1, 1'000'000);
@@ -187,6 +189,7 @@ TrainConfig parse_train_config(const json::value& v, const std::string& where) {
                     "ema",
                     "equal_groups",
                     "precision",
+                    "replicas",
                     "seed",
                     "threads",
                     "loader_threads",
@@ -219,7 +222,7 @@ TrainConfig read_train_config(const std::filesystem::path& path) {
 std::string config_hash(const TrainConfig& config) {
   json::object o = config.source.get_object();
   for (const char* free :
-       {"about", "out", "samples", "schedule", "threads", "loader_threads", "log_steps",
+       {"about", "out", "samples", "schedule", "replicas", "threads", "loader_threads", "log_steps",
         "checkpoint_steps", "checkpoint_seconds", "validate_steps"}) {
     o.erase(free);
   }

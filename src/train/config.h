@@ -45,7 +45,11 @@ struct TrainConfig {
   EqualGroups equal_groups = EqualGroups::kMasked;
   bool bf16 = false;
   std::uint64_t seed = 0;
-  int threads = 0;         // of the matrix products; 0: one per core
+  // Parts of a batch computed at the same time, each on `threads` threads and with batch norm
+  // statistics of its own, as in data-parallel training. Two replicas of one thread beat one of
+  // two: nothing waits inside a step.
+  int replicas = 1;
+  int threads = 0;         // of a replica's matrix products; 0: the cores shared out
   int loader_threads = 1;  // of decoding and augmentation; the numbers do not depend on it
   std::int64_t log_steps = 20;
   std::int64_t checkpoint_steps = 1000;

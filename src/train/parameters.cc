@@ -25,10 +25,11 @@ std::uint16_t* bf16_data(const at::Tensor& t) {
 }  // namespace
 
 TrainParameters::TrainParameters(const std::vector<WeightSpec>& table, const TensorMap& initial,
-                                 bool keep_average) {
+                                 bool keep_average, int replicas) {
+  for (int i = 0; i < replicas; ++i) replicas_.emplace_back(*this, i);
   std::size_t offset = 0;
   for (const WeightSpec& spec : table) {
-    Slot slot{spec, offset, 1, {}};
+    Slot slot{spec, offset, 1, {}, std::vector<at::Tensor>(replicas)};
     for (const std::int64_t n : spec.shape) slot.count *= n;
     offset += (slot.count + kAlign - 1) / kAlign * kAlign;
     by_name_[spec.name] = slots_.size();
@@ -41,30 +42,34 @@ TrainParameters::TrainParameters(const std::vector<WeightSpec>& table, const Ten
   if (keep_average) average_ = value_;
 }
 
-at::Tensor TrainParameters::get(const std::string& name, at::ScalarType dtype) {
+at::Tensor TrainParameters::leaf(const std::string& name, at::ScalarType dtype, int replica) {
   const auto found = by_name_.find(name);
   if (found == by_name_.end()) throw Error(Kind::kInternal, "no weight " + name);
   Slot& slot = slots_[found->second];
-  if (slot.leaf.defined()) return slot.leaf;
+  at::Tensor& leaf = slot.leaves[replica];
+  if (leaf.defined()) return leaf;
   at::Tensor master = at::from_blob(value_.data() + slot.offset, slot.spec.shape, at::kFloat);
-  if (!slot.spec.trainable) return slot.leaf = master;
-  slot.leaf = dtype == at::kFloat ? master : master.to(dtype);
-  slot.leaf.requires_grad_();
-  return slot.leaf;
+  if (!slot.spec.trainable) return leaf = replica == 0 ? master : master.clone();
+  if (!slot.shared.defined()) slot.shared = dtype == at::kFloat ? master : master.to(dtype);
+  leaf = slot.shared.detach();
+  leaf.requires_grad_();
+  return leaf;
 }
 
 void TrainParameters::zero_grad() {
   for (Slot& slot : slots_) {
-    if (slot.leaf.defined() && slot.spec.trainable) slot.leaf.mutable_grad().reset();
+    for (at::Tensor& leaf : slot.leaves) {
+      if (leaf.defined() && slot.spec.trainable) leaf.mutable_grad().reset();
+    }
   }
 }
 
 double TrainParameters::step(AdamWStep options, double grad_clip, std::size_t threads) {
   std::vector<AdamWSlice> slices;
   for (const Slot& slot : slots_) {
-    if (!slot.leaf.defined() || !slot.spec.trainable || !slot.leaf.grad().defined()) continue;
-    assert(slot.leaf.grad().is_contiguous());  // autograd gives gradients their leaf's layout
-    slices.push_back(slice_of(slot));
+    if (!slot.spec.trainable) continue;
+    AdamWSlice slice = slice_of(slot);
+    if (!slice.grads.empty() || !slice.grads_bf16.empty()) slices.push_back(std::move(slice));
   }
   const double norm = std::sqrt(grad_square_sum(slices, threads));
   // 1e-6: torch.nn.utils.clip_grad_norm_'s.
@@ -127,8 +132,8 @@ void TrainParameters::load(const TensorMap& map, const std::string& prefix, bool
 void TrainParameters::refresh_leaves() {
   at::NoGradGuard guard;
   for (Slot& slot : slots_) {
-    if (!slot.leaf.defined() || slot.leaf.scalar_type() == at::kFloat) continue;
-    slot.leaf.copy_(at::from_blob(value_.data() + slot.offset, slot.spec.shape, at::kFloat));
+    if (!slot.shared.defined() || slot.shared.scalar_type() == at::kFloat) continue;
+    slot.shared.copy_(at::from_blob(value_.data() + slot.offset, slot.spec.shape, at::kFloat));
   }
 }
 
@@ -150,12 +155,15 @@ AdamWSlice TrainParameters::slice_of(const Slot& slot) {
   s.variance = variance_.data() + slot.offset;
   if (keeps_average()) s.average = average_.data() + slot.offset;
   s.decays = slot.spec.decays;
-  const at::Tensor& grad = slot.leaf.grad();
-  if (slot.leaf.scalar_type() == at::kFloat) {
-    s.grad = grad.const_data_ptr<float>();
-  } else {
-    s.grad_bf16 = bf16_data(grad);
-    s.value_bf16 = bf16_data(slot.leaf);
+  for (const at::Tensor& leaf : slot.leaves) {
+    if (!leaf.defined() || !leaf.grad().defined()) continue;
+    assert(leaf.grad().is_contiguous());  // autograd gives gradients their leaf's layout
+    if (leaf.scalar_type() == at::kFloat) {
+      s.grads.push_back(leaf.grad().const_data_ptr<float>());
+    } else {
+      s.grads_bf16.push_back(bf16_data(leaf.grad()));
+      s.value_bf16 = bf16_data(slot.shared);
+    }
   }
   return s;
 }

@@ -1,7 +1,12 @@
 // A model's trainable weights as the optimiser and autograd see them: float32 master values in one
 // buffer, and for each weight a leaf tensor in the type that the forward pass multiplies in.
+//
+// Replicas compute parts of a batch at the same time. They share the values; each has its own
+// gradients, summed in order by step(), and its own batch norm statistics, of which the first's
+// count.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -13,15 +18,15 @@
 
 namespace tandem {
 
-class TrainParameters : public TorchWeights {
+class TrainParameters {
  public:
   // Copies `initial`, which must fit the table.
-  TrainParameters(const std::vector<WeightSpec>& table, const TensorMap& initial,
-                  bool keep_average);
+  TrainParameters(const std::vector<WeightSpec>& table, const TensorMap& initial, bool keep_average,
+                  int replicas);
 
-  // The leaf of a trainable weight (the same at every call; its dtype is that of the first), or the
-  // live buffer of a running statistic.
-  at::Tensor get(const std::string& name, at::ScalarType dtype) override;
+  // What replica `i` loads from: leaves of trainable weights (their dtype is that of the first call
+  // for the name), live buffers of running statistics. Valid while this lives.
+  TorchWeights& replica(int i) { return replicas_[i]; }
 
   void zero_grad();
   // Largest norm -> factor: scales gradients, steps, updates averages and leaves. Returns the norm.
@@ -43,8 +48,22 @@ class TrainParameters : public TorchWeights {
     WeightSpec spec;
     std::size_t offset = 0;
     std::size_t count = 0;
-    at::Tensor leaf;  // undefined until asked for
+    at::Tensor shared;  // in the forward pass's type; undefined until asked for
+    std::vector<at::Tensor>
+        leaves;  // one a replica, on the same storage; undefined until asked for
   };
+  class Replica : public TorchWeights {
+   public:
+    Replica(TrainParameters& all, int number) : all_(all), number_(number) {}
+    at::Tensor get(const std::string& name, at::ScalarType dtype) override {
+      return all_.leaf(name, dtype, number_);
+    }
+
+   private:
+    TrainParameters& all_;
+    int number_;
+  };
+  at::Tensor leaf(const std::string& name, at::ScalarType dtype, int replica);
   TensorMap view(const std::vector<float>& buffer, const std::string& prefix,
                  bool only_trainable) const;
   void load(const TensorMap& map, const std::string& prefix, bool only_trainable,
@@ -53,6 +72,7 @@ class TrainParameters : public TorchWeights {
   void average_statistics(double decay);
   AdamWSlice slice_of(const Slot& slot);
 
+  std::deque<Replica> replicas_;
   std::vector<Slot> slots_;
   std::map<std::string, std::size_t> by_name_;
   std::vector<float> value_;

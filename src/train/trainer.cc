@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <chrono>
 #include <cmath>
+#include <deque>
 #include <fmt/format.h>
 #include <optional>
 
@@ -19,6 +20,7 @@
 #include "train/parameters.h"
 #include "train/report.h"
 #include "train/state.h"
+#include "train/team.h"
 
 namespace tandem {
 namespace {
@@ -39,8 +41,21 @@ TensorMap first_weights(const TrainConfig& config, const std::vector<WeightSpec>
 }
 
 int thread_count(const TrainConfig& config) {
-  return config.threads > 0 ? config.threads : static_cast<int>(available_threads());
+  if (config.threads > 0) return config.threads;
+  return std::max(1, static_cast<int>(available_threads()) / config.replicas);
 }
+
+// One thread's share of every batch: its model on the shared weights, and the features it made
+// last.
+struct Replica {
+  Replica(TrainParameters& parameters, int number, const TrainConfig& config,
+          at::ScalarType compute)
+      : loader(parameters.replica(number), compute), clip(loader, config.model) {}
+  TorchLoader loader;
+  Clip<TorchBackend> clip;
+  at::Tensor images;  // (B/replicas,E), with its graph
+  at::Tensor texts;
+};
 
 // Everything a run holds while it lasts.
 class Run {
@@ -50,18 +65,21 @@ class Run {
         callbacks_(callbacks),
         total_steps_(std::max<std::int64_t>(1, config.samples / config.batch_size)),
         table_(weight_table(config.model)),
-        parameters_(table_, first_weights(config, table_), config.ema > 0),
+        parameters_(table_, first_weights(config, table_), config.ema > 0, config.replicas),
         compute_(config.bf16 ? at::kBFloat16 : at::kFloat),
-        loader_(parameters_, compute_),
-        clip_(loader_, config.model),
-        logit_scale_(parameters_.get("logit_scale", at::kFloat)) {
+        logit_scale_(parameters_.replica(0).get("logit_scale", at::kFloat)),
+        team_(config.replicas) {
+    for (int i = 0; i < config.replicas; ++i) {
+      replicas_.emplace_back(parameters_, i, config, compute_);
+    }
     state_.config_hash = config_hash(config);
     resume();
     metrics_.emplace(config.out / "metrics.jsonl", state_.step);
   }
 
   TrainEnd run() {
-    const ShardSet data(config_.train, config_.cache_pictures, thread_count(config_));
+    const ShardSet data(config_.train, config_.cache_pictures,
+                        thread_count(config_) * config_.replicas);
     callbacks_.log.info(fmt::format("{} samples, {} an epoch. {}", data.size(), data.epoch_size(),
                                     data.skipped().summary(data.size())));
     const auto tokenizer = make_clip_tokenizer(read_text_file(config_.vocabulary),
@@ -103,23 +121,58 @@ class Run {
     const Clock::time_point asked = Clock::now();
     const TrainBatch batch = batches.next();
     waited_ += seconds_since(asked);
-    TorchBackend backend(config_.model.preprocess, {.compute = compute_, .training = true});
-    TrainingPass pass{Rng(config_.seed + 2).split(state_.step)};
-    const at::Tensor loss = contrastive_loss(clip_.image().run(backend, batch.pixels, &pass),
-                                             clip_.text().run(backend, batch.tokens), logit_scale_,
-                                             batch.groups, config_.equal_groups);
     parameters_.zero_grad();
-    loss.backward();
+    const double value = forward_backward(batch);
     const double lr = learning_rate(config_.schedule, state_.step, total_steps_);
-    const double norm = parameters_.step(adamw(lr), config_.grad_clip, thread_count(config_));
+    const double norm =
+        parameters_.step(adamw(lr), config_.grad_clip, thread_count(config_) * config_.replicas);
     parameters_.clamp("logit_scale", 0, kMaxLogitScale);
     ++state_.step;
-    const double value = loss.item<float>();
     if (!std::isfinite(value)) {
       throw Error(Kind::kInput, fmt::format("step {}: the loss is {}. Lower the learning rate.",
                                             state_.step, value));
     }
     if (state_.step % config_.log_steps == 0) report(value, lr, norm);
+  }
+
+  // Every replica embeds its part; the loss sees the whole batch; every replica takes its gradients
+  // back through its part. Returns the loss.
+  double forward_backward(const TrainBatch& batch) {
+    team_.run([&](int i) { embed_part(batch, i); });
+    std::vector<at::Tensor> images;
+    std::vector<at::Tensor> texts;
+    for (const Replica& r : replicas_) {
+      images.push_back(r.images.detach().requires_grad_());
+      texts.push_back(r.texts.detach().requires_grad_());
+    }
+    const at::Tensor loss = contrastive_loss(at::cat(images), at::cat(texts), logit_scale_,
+                                             batch.groups, config_.equal_groups);
+    loss.backward();
+    team_.run([&](int i) {
+      replicas_[i].images.backward(images[i].grad());
+      replicas_[i].texts.backward(texts[i].grad());
+      replicas_[i].images.reset();
+      replicas_[i].texts.reset();
+    });
+    return loss.item<float>();
+  }
+
+  void embed_part(const TrainBatch& batch, int i) {
+    at::set_num_threads(thread_count(config_));  // a setting of each thread
+    const int count = batch.pixels.count / config_.replicas;
+    PixelBatch pixels{count, batch.pixels.size_px, {}};
+    TokenBatch tokens;
+    const std::size_t bytes = batch.pixels.picture(0).size();
+    pixels.pixels.assign(batch.pixels.pixels.begin() + bytes * count * i,
+                         batch.pixels.pixels.begin() + bytes * count * (i + 1));
+    for (int t = count * i; t < count * (i + 1); ++t) {
+      const std::size_t begin = batch.tokens.offsets[t];
+      tokens.add(std::span(batch.tokens.ids).subspan(begin, batch.tokens.offsets[t + 1] - begin));
+    }
+    TorchBackend backend(config_.model.preprocess, {.compute = compute_, .training = true});
+    TrainingPass pass{Rng(config_.seed + 2).split(state_.step).split(i)};
+    replicas_[i].images = replicas_[i].clip.image().run(backend, pixels, &pass).to(at::kFloat);
+    replicas_[i].texts = replicas_[i].clip.text().run(backend, tokens).to(at::kFloat);
   }
 
   AdamWStep adamw(double lr) const {
@@ -198,9 +251,9 @@ class Run {
   std::vector<WeightSpec> table_;
   TrainParameters parameters_;
   at::ScalarType compute_;
-  TorchLoader loader_;
-  Clip<TorchBackend> clip_;
   at::Tensor logit_scale_;
+  std::deque<Replica> replicas_;
+  Team team_;
   RunState state_;
   std::optional<MetricsLog> metrics_;
   double earlier_seconds_ = 0;

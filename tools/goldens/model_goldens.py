@@ -91,4 +91,5 @@ def main(names):
               f"images' cosine {float(outputs['image'][0] @ outputs['image'][1]):.3f}", flush=True)
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -9,6 +9,8 @@
 namespace tandem {
 namespace {
 
+constexpr std::size_t kRowStep = 128;
+
 at::Tensor activate(const at::Tensor& x, Activation activation) {
   switch (activation) {
     case Activation::kNone:
@@ -80,12 +82,19 @@ at::Tensor TorchBackend::add_class_and_positions(const Tensor& x, const Table& c
 
 at::Tensor TorchBackend::embed_tokens(const TokenBatch& tokens, const Table& table,
                                       const Table& positions) {
-  std::vector<std::int32_t> places(tokens.ids.size());
+  std::vector<std::int32_t> ids = tokens.ids;
+  std::vector<std::int32_t> places(ids.size());
   for (int i = 0; i < tokens.count(); ++i) {
-    for (int r = tokens.offsets[i]; r < tokens.offsets[i + 1]; ++r)
+    for (int r = tokens.offsets[i]; r < tokens.offsets[i + 1]; ++r) {
       places[r] = r - tokens.offsets[i];
+    }
   }
-  return at::embedding(table, indices(tokens.ids)) + at::embedding(positions, indices(places));
+  // Rows that belong to no segment, and that nothing reads: libtorch generates kernels for every
+  // new number of rows, and no two batches of captions have the same.
+  const std::size_t rows = (ids.size() + kRowStep - 1) / kRowStep * kRowStep;
+  ids.resize(rows);
+  places.resize(rows);
+  return at::embedding(table, indices(ids)) + at::embedding(positions, indices(places));
 }
 
 at::Tensor TorchBackend::layer_norm(const Tensor& x, const Norm& norm) {

@@ -80,6 +80,7 @@ class TorchBackend {
 
   Tensor patch_embed(const PixelBatch& pixels, const Conv& conv);
   Tensor add_class_and_positions(const Tensor& x, const Table& cls, const Table& positions);
+  // Returns more rows than tokens: up to the next multiple of 128, in no segment.
   Tensor embed_tokens(const TokenBatch& tokens, const Table& table, const Table& positions);
   Tensor layer_norm(const Tensor& x, const Norm& norm);
   Tensor linear(const Tensor& x, const Linear& linear, Activation activation);

@@ -5,31 +5,35 @@
 namespace tandem {
 namespace {
 
-bool is_uniform(const Segments& s) { return s.rows() == s.count() * s.max_length; }
+// Whether `rows` are exactly the segments, all of one length.
+bool is_uniform(const Segments& s, std::int64_t rows) {
+  return rows == s.rows() && s.rows() == s.count() * s.max_length;
+}
 
 // Padding as index lists: `pad` lists, for each of the B*L padded rows, the ragged row it copies
-// (its segment's last one where it is padding); `unpad` lists the padded row of each of the T rows.
+// (its segment's last one where it is padding); `unpad` lists the padded row of each ragged row,
+// any for a row that is in no segment.
 struct Padding {
   at::Tensor pad;
   at::Tensor unpad;
   at::Tensor valid;  // (B,1,1,L) bool
 };
 
-Padding padding_of(const Segments& s) {
+Padding padding_of(const Segments& s, std::int64_t rows) {
   const std::int64_t length = s.max_length;
   Padding p;
   p.pad = at::empty({s.count() * length}, at::kInt);
-  p.unpad = at::empty({s.rows()}, at::kInt);
+  p.unpad = at::zeros({rows}, at::kInt);
   p.valid = at::empty({s.count(), 1, 1, length}, at::kBool);
   auto* pad = p.pad.data_ptr<std::int32_t>();
   auto* unpad = p.unpad.data_ptr<std::int32_t>();
   auto* valid = p.valid.data_ptr<bool>();
   for (int i = 0; i < s.count(); ++i) {
-    const int rows = s.offsets[i + 1] - s.offsets[i];
+    const int length_here = s.offsets[i + 1] - s.offsets[i];
     for (int t = 0; t < length; ++t) {
-      pad[i * length + t] = s.offsets[i] + std::min(t, rows - 1);
-      valid[i * length + t] = t < rows;
-      if (t < rows) unpad[s.offsets[i] + t] = static_cast<std::int32_t>(i * length + t);
+      pad[i * length + t] = s.offsets[i] + std::min(t, length_here - 1);
+      valid[i * length + t] = t < length_here;
+      if (t < length_here) unpad[s.offsets[i] + t] = static_cast<std::int32_t>(i * length + t);
     }
   }
   return p;
@@ -44,8 +48,8 @@ at::Tensor split_heads(const at::Tensor& x, std::int64_t batch, int heads) {
 
 at::Tensor ragged_self_attention(const at::Tensor& qkv, const Segments& segments, int heads,
                                  Mask mask) {
-  const bool uniform = is_uniform(segments);
-  const Padding padding = uniform ? Padding{} : padding_of(segments);
+  const bool uniform = is_uniform(segments, qkv.size(0));
+  const Padding padding = uniform ? Padding{} : padding_of(segments, qkv.size(0));
   const at::Tensor rows = uniform ? qkv : qkv.index_select(0, padding.pad.to(qkv.device()));
   const std::int64_t width = qkv.size(1) / 3;
   const auto part = [&](int i) {
@@ -66,12 +70,12 @@ at::Tensor ragged_pool_attention(const at::Tensor& q, const at::Tensor& k, const
                                  const Segments& segments, int heads) {
   const std::int64_t batch = segments.count();
   const at::Tensor query = split_heads(q, batch, heads);
-  if (is_uniform(segments)) {
+  if (is_uniform(segments, k.size(0))) {
     const at::Tensor y = at::scaled_dot_product_attention(query, split_heads(k, batch, heads),
                                                           split_heads(v, batch, heads));
     return y.transpose(1, 2).reshape({batch, q.size(1)});
   }
-  const Padding padding = padding_of(segments);
+  const Padding padding = padding_of(segments, k.size(0));
   const at::Tensor pad = padding.pad.to(q.device());
   const at::Tensor y = at::scaled_dot_product_attention(
       query, split_heads(k.index_select(0, pad), batch, heads),

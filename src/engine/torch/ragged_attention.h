@@ -1,4 +1,5 @@
-// Attention inside the segments of ragged rows.
+// Attention inside the segments of ragged rows. Rows after the last segment are nobody's: they get
+// some value, and no gradient if nothing reads it.
 #pragma once
 
 #include <ATen/ATen.h>
