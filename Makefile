@@ -8,9 +8,6 @@ JOBS   ?= $(shell nproc)
 setup:
 	@tools/setup.sh
 
-$(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json
-	@cmake --preset $(PRESET) >$(BUILD).log 2>&1 || { mkdir -p build; cat $(BUILD).log; exit 1; }
-
 build: setup
 	@mkdir -p build
 	@cmake --preset $(PRESET) -Wno-dev --log-level=WARNING >/dev/null
@@ -33,6 +30,18 @@ check: setup
 
 asan tsan:
 	@$(MAKE) --no-print-directory test PRESET=$@
+
+# Each fuzz target for this many seconds.
+FUZZ_SECONDS ?= 60
+fuzz: setup
+	@tools/fuzz.sh $(FUZZ_SECONDS)
+
+# The default model from nothing: its pictures (network), then its training (hours; kill it, run it again, it goes on).
+mini-data:
+	@python3 tools/mini/build.py --out data/mini
+
+mini: build
+	@$(BUILD)/bin/tandem train assets/mini/train.json
 
 clean:
 	@rm -rf build
