@@ -9,7 +9,6 @@
 namespace tandem {
 
 ShardSet::ShardSet(const std::vector<ShardSource>& sources, bool cache, std::size_t threads) {
-  double expected = 0;
   for (const ShardSource& source : sources) {
     for (const auto& path : expand_shards(source.shards)) {
       files_.emplace_back(path);
@@ -25,9 +24,15 @@ ShardSet::ShardSet(const std::vector<ShardSource>& sources, bool cache, std::siz
     }
   }
   if (cache) decode_all(threads);
-  for (const Place& place : places_) expected += place.weight;
-  // Chance adds or takes some: a little shorter than expected fits nearly every epoch.
-  epoch_size_ = static_cast<std::size_t>(std::max(1.0, expected - 2 * std::sqrt(expected)));
+  double expected = 0;
+  double variance = 0;  // of the epoch's length: each fraction of a weight is a coin
+  for (const Place& place : places_) {
+    const double fraction = place.weight - std::floor(place.weight);
+    expected += place.weight;
+    variance += fraction * (1 - fraction);
+  }
+  // Two standard deviations below what is expected: nearly every epoch is long enough.
+  epoch_size_ = static_cast<std::size_t>(std::max(1.0, expected - 2 * std::sqrt(variance)));
   if (places_.empty()) throw Error(Kind::kInput, "training data: no usable sample in the shards.");
 }
 
