@@ -6,10 +6,10 @@
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/model_flags.h"
+#include "cli/paths.h"
 #include "cli/skips.h"
 #include "cli/table.h"
 #include "core/json.h"
-#include "data/folder.h"
 #include "engine/pictures.h"
 #include "preprocess/templates.h"
 #include "tasks/metrics.h"
@@ -121,12 +121,6 @@ class Answers {
   std::size_t top_;
   Table table_{columns(console_)};
 };
-
-std::vector<std::filesystem::path> paths_of(const std::vector<FoundFile>& files) {
-  std::vector<std::filesystem::path> paths;
-  for (const auto& file : files) paths.push_back(file.path);
-  return paths;
-}
 
 }  // namespace
 

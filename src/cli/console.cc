@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <sys/ioctl.h>
@@ -133,7 +134,7 @@ void Console::write_error_line(std::string_view line) {
 std::string bar(double share, std::size_t columns) {
   static constexpr std::string_view kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
   const auto eighths = static_cast<std::size_t>(
-      std::clamp(share, 0.0, 1.0) * static_cast<double>(columns) * 8 + 0.5);
+      std::lround(std::clamp(share, 0.0, 1.0) * static_cast<double>(columns) * 8));
   std::string text;
   for (std::size_t i = 0; i < eighths / 8; ++i) text += "█";
   text += kEighths[eighths % 8];

@@ -6,10 +6,10 @@
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/model_flags.h"
+#include "cli/paths.h"
 #include "cli/skips.h"
 #include "core/files.h"
 #include "core/json.h"
-#include "data/folder.h"
 #include "data/npy.h"
 #include "engine/pictures.h"
 
@@ -123,8 +123,7 @@ class Output {
 // Returns how many pictures were looked at.
 std::size_t embed_files(const Model& model, const std::vector<FoundFile>& files, Output& out,
                         Skips& skips, Context& context) {
-  std::vector<fs::path> paths;
-  for (const auto& file : files) paths.push_back(file.path);
+  const auto paths = paths_of(files);
   const auto progress = context.console.progress("img", paths.size());
   const auto seen = embed_pictures(model, picture_files(paths), {.hash = true, .stop = interrupted},
                                    [&](const PictureRow& row) {

@@ -1,6 +1,7 @@
 #include "cli/eval_data.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <mutex>
 
@@ -112,6 +113,7 @@ ConceptColours learn_colours(const std::vector<std::string>& patterns, Console& 
   const auto shards = open_files("baseline", expand_shards(patterns));
   ConceptColours colours;
   std::mutex mutex;
+  std::atomic<std::uint64_t> unread = 0;
   const auto progress = console.progress("img", shards.samples.size());
   parallel_for(shards.samples.size(), 0, [&](std::size_t i) {
     progress->add();
@@ -123,11 +125,13 @@ ConceptColours learn_colours(const std::vector<std::string>& patterns, Console& 
       auto& sum = colours.try_emplace(record.group, kHistogramWidth).first->second;
       for (std::size_t bin = 0; bin < sum.size(); ++bin) sum[bin] += histogram[bin];
     } catch (const Error&) {
-      // A training picture that cannot be read teaches nothing; the set's own pictures are the ones
-      // that count.
+      ++unread;
     }
   });
   progress->finish();
+  if (unread > 0) {
+    console.warn("baseline: " + with_thousands(unread) + " pictures could not be read");
+  }
   colours.erase(-1);
   for (auto& [group, sum] : colours) normalise(sum);
   return colours;

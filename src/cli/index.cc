@@ -7,9 +7,9 @@
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/model_flags.h"
+#include "cli/paths.h"
 #include "cli/skips.h"
 #include "core/json.h"
-#include "data/folder.h"
 #include "engine/pictures.h"
 #include "index/collection.h"
 
@@ -129,11 +129,16 @@ class Writer {
   std::vector<float> vectors_;
 };
 
-// Computes and stores `files`. Adds the uris of those that could be read to `kept`.
+// What came of the files given.
+struct Outcome {
+  Counts counts;
+  std::vector<std::string> kept;  // uris of those that could be read
+};
+
+// Computes and stores `files`.
 void store(const Model& model, const std::vector<FoundFile>& files, Writer& writer, Skips& skips,
-           Counts& counts, std::vector<std::string>& kept, Console& console) {
-  std::vector<fs::path> paths;
-  for (const auto& file : files) paths.push_back(file.path);
+           Outcome& outcome, Console& console) {
+  const auto paths = paths_of(files);
   const auto progress = console.progress("img", paths.size());
   PictureOptions options;
   options.known = [&](const std::string& sha256) { return writer.is_known(sha256); };
@@ -145,17 +150,28 @@ void store(const Model& model, const std::vector<FoundFile>& files, Writer& writ
       skips.add(file.path.string(), *row.error);
       return;
     }
-    kept.push_back(file.path.string());
+    outcome.kept.push_back(file.path.string());
     if (row.known) {
       writer.add_known(file, row);
-      ++counts.reused;
+      ++outcome.counts.reused;
     } else {
       writer.add(file, row);
-      ++counts.added;
+      ++outcome.counts.added;
     }
   });
   writer.commit();
   progress->finish();
+}
+
+// "./many/" and "many" are one place: rows are known by their path as it is written.
+std::vector<std::string> normal(const std::vector<std::string>& given) {
+  std::vector<std::string> paths;
+  for (const auto& path : given) {
+    auto text = fs::path(path).lexically_normal().string();
+    if (text.size() > 1 && text.ends_with('/')) text.pop_back();
+    paths.push_back(std::move(text));
+  }
+  return paths;
 }
 
 // Folders given, as their pictures' paths begin with them.
@@ -193,6 +209,7 @@ int run_index(Context& context, Arguments arguments) {
   auto options = declare(flags);
   if (!parse_or_help(options, flags.output, context, arguments)) return kDone;
   if (flags.to.empty()) throw UsageError("expected --to NAME.tandem, the collection to build.");
+  flags.pictures = normal(flags.pictures);
   const Captions captions = flags.captions.empty() ? Captions() : Captions(flags.captions);
   const auto files = find_pictures({flags.pictures.begin(), flags.pictures.end()});
   const auto model = load(flags.model, context);
@@ -200,28 +217,27 @@ int run_index(Context& context, Arguments arguments) {
                                      model.width());
 
   Writer writer(collection, captions);
-  Counts counts;
+  Outcome outcome;
   std::vector<FoundFile> changed;
-  std::vector<std::string> kept;
   for (const auto& file : files) {
     if (writer.is_unchanged(file)) {
-      kept.push_back(file.path.string());
-      ++counts.unchanged;
+      outcome.kept.push_back(file.path.string());
+      ++outcome.counts.unchanged;
     } else {
       changed.push_back(file);
     }
   }
   Skips skips(context.console);
-  store(model, changed, writer, skips, counts, kept, context.console);
+  store(model, changed, writer, skips, outcome, context.console);
   if (interrupted()) {
-    report(counts, skips, collection, flags, context.console);
+    report(outcome.counts, skips, collection, flags, context.console);
     context.console.note("stopped: what was added is kept. Run it again to go on.");
     return kInterruptedExitCode;
   }
-  counts.removed = collection.remove_missing(roots_of(flags.pictures), kept);
-  report(counts, skips, collection, flags, context.console);
+  outcome.counts.removed = collection.remove_missing(roots_of(flags.pictures), outcome.kept);
+  report(outcome.counts, skips, collection, flags, context.console);
   skips.summarise(files.size());
-  return skips.exit_code(kept.size(), flags.strict);
+  return skips.exit_code(outcome.kept.size(), flags.strict);
 }
 
 }  // namespace tandem::cli

@@ -73,8 +73,8 @@ Options& Options::number(std::string name, std::string value, int& into, std::st
       {.name = std::move(name), .value = std::move(value), .help = std::move(help), .set = set});
 }
 
-Options& Options::choice(std::string name, std::vector<std::string> choices, std::string& into,
-                         std::string help) {
+Options& Options::choice(std::string name, const std::vector<std::string>& choices,
+                         std::string& into, std::string help) {
   auto value = join(choices, "|");
   const auto set = [&into, name, choices](const std::string& given) {
     if (std::find(choices.begin(), choices.end(), given) == choices.end()) {

@@ -1,5 +1,5 @@
-// Embeddings of a tiny generated model: 2 pictures, 2 texts. Made by tools/goldens/self_test.py from
-// open_clip 3.3.0, torch 2.13.0+cpu, float32.
+// Embeddings of a tiny generated model: 2 pictures, 2 texts. Made by tools/goldens/self_test.py
+// from open_clip 3.3.0, torch 2.13.0+cpu, float32.
 #pragma once
 
 #include <array>
