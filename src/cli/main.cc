@@ -87,6 +87,10 @@ int run(Context& context) {
   } catch (const Error& e) {
     console.error(escape(e.what()));
     return exit_code(e.kind());
+  } catch (const std::filesystem::filesystem_error& e) {
+    console.error("cannot make or use " + escape(e.path1().string()) + ": " + e.code().message() +
+                  ". Expected a place that can be written to.");
+    return kFailed;
   } catch (const std::bad_alloc&) {
     console.error("out of memory. Give it less at once, or a machine with more.");
     return kFailed;
