@@ -12,8 +12,6 @@
 namespace tandem {
 namespace {
 
-constexpr int kSpareRows = 16;  // a tile of attention queries may reach past the last row
-
 int rounded(int rows, int multiple) { return (rows + multiple - 1) / multiple * multiple; }
 
 }  // namespace
@@ -99,7 +97,7 @@ CpuTensor CpuBackend::linear(const Tensor& x, const Linear& linear, Activation a
   Tensor out = tensor(x.rows, linear.out, linear.type);
   // bf16: oneDNN's own activation slows the product more than a pass over the result, still in
   // cache, costs.
-  const bool apart = linear.type == Element::kBf16;
+  const bool apart = linear.type == Element::kBf16 && !linear.tiles;
   run_matmul(x, linear, out, false, apart ? Activation::kNone : activation);
   if (apart) activate(out, activation);
   return out;
@@ -208,12 +206,13 @@ void CpuBackend::unit_rows(const Tensor& x, float* out) {
   }
 }
 
-// Spare rows are zeros: they enter matrix products, where leftover denormal numbers would be slow.
+// Room for whole tiles of 32 rows. Spare rows that enter oneDNN's products are zeros: leftover
+// denormal numbers would be slow there.
 CpuTensor CpuBackend::tensor(int rows, int columns, Element type) {
   const std::size_t row_bytes = columns * element_bytes(type);
-  const int whole = rounded(rows, 32) + kSpareRows;
-  Tensor t{rows, columns, type, pool_.take(row_bytes * whole)};
-  std::memset(t.at(rows), 0, row_bytes * (whole - rows));
+  Tensor t{rows, columns, type, pool_.take(row_bytes * rounded(rows, 32))};
+  const int read = rounded(rows, row_multiple_);
+  if (read > rows) std::memset(t.at(rows), 0, row_bytes * (read - rows));
   return t;
 }
 
@@ -236,8 +235,9 @@ void CpuBackend::run_matmul(const Tensor& x, const Linear& linear, const Tensor&
   if (x.type != linear.type)
     return run_matmul(to_type(x, linear.type), linear, out, add, activation);
   assert(x.columns == linear.in);
+  if (linear.tiles) return run_tiles(x, linear, out, add, activation);
   MatmulShape shape;
-  shape.m = rounded(x.rows, std::min(row_multiple_, 32));
+  shape.m = rounded(x.rows, row_multiple_);
   shape.k = linear.in;
   shape.n = linear.out;
   shape.type = linear.type;
@@ -255,6 +255,29 @@ void CpuBackend::run_matmul(const Tensor& x, const Linear& linear, const Tensor&
   if (shape.bias)
     args[DNNL_ARG_BIAS] = dnnl::memory(p.bias, engine, const_cast<float*>(linear.bias.data()));
   execute(p, args);
+}
+
+void CpuBackend::run_tiles(const Tensor& x, const Linear& linear, const Tensor& out, bool add,
+                           Activation activation) {
+  TileProduct product;
+  product.a = x.bf16();
+  product.weights = linear.weights.as<Bf16>();
+  product.bias = linear.bias.empty() ? nullptr : linear.bias.data();
+  product.out = out.at(0);
+  product.type = out.type;
+  product.add = add;
+  if (activation == Activation::kGelu) product.activation = TileProduct::Activation::kGelu;
+  if (activation == Activation::kQuickGelu)
+    product.activation = TileProduct::Activation::kQuickGelu;
+  product.m = x.rows;
+  product.k = linear.in;
+  product.n = linear.out;
+  split(linear.out / 32, [&](std::size_t begin, std::size_t end) {
+    TileProduct part = product;
+    part.column_begin = static_cast<int>(begin) * 32;
+    part.column_end = static_cast<int>(end) * 32;
+    kernels_.tile_product(part);
+  });
 }
 
 void CpuBackend::execute(const Primitive& p, std::unordered_map<int, dnnl::memory>& args) {

@@ -31,6 +31,7 @@ struct CpuLinear {
   int in = 0;
   int out = 0;
   Element type = Element::kF32;
+  bool tiles = false;  // packed by pack_tiles() for the engine's own product, else as oneDNN wants
   AlignedBytes weights;
   std::vector<float> bias;  // empty: none
 };
@@ -70,8 +71,8 @@ struct CpuTable {
   std::vector<std::shared_ptr<const void>> owners;  // when mapped
 };
 
-// (rows, columns), on loan from the backend that made it. Rows up to the next multiple of 32, and
-// 16 more, may be read.
+// (rows, columns), on loan from the backend that made it. Rows up to the backend's row multiple are
+// there, and zero or of no meaning.
 struct CpuTensor {
   int rows = 0;
   int columns = 0;
@@ -169,6 +170,8 @@ class CpuBackend {
   Tensor to_type(const Tensor& x, Element type);
   void run_matmul(const Tensor& x, const Linear& linear, const Tensor& out, bool add,
                   Activation activation);
+  void run_tiles(const Tensor& x, const Linear& linear, const Tensor& out, bool add,
+                 Activation activation);
   void run_conv(const Map& x, const Conv& conv, const Map& out, bool add, bool relu);
   void execute(const Primitive& p, std::unordered_map<int, dnnl::memory>& args);
   void activate(const Tensor& x, Activation activation);

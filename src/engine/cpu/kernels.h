@@ -28,6 +28,30 @@ struct AttentionUnit {
   bool causal = false;
 };
 
+// out (M,N) = [out +] act(a (M,K) * W + bias), W packed by pack_tiles(). Columns [column_begin,
+// column_end) of it. Requires: K and N multiples of 32; a readable up to the next multiple of 32
+// rows.
+struct TileProduct {
+  enum class Activation { kNone, kGelu, kQuickGelu };
+  const Bf16* a = nullptr;
+  const Bf16* weights = nullptr;
+  const float* bias = nullptr;  // null: none
+  void* out = nullptr;
+  Element type = Element::kBf16;  // of out
+  bool add = false;               // Requires: type kF32, activation kNone
+  Activation activation = Activation::kNone;
+  int m = 0;
+  int k = 0;
+  int n = 0;
+  int column_begin = 0;
+  int column_end = 0;
+};
+
+// W (out,in) row-major to the order tile_product reads: panels of 32 columns, in each 32 by 32
+// blocks down the depth, a block as two tiles of 16 columns with pairs of the depth side by side.
+// Writes out * in values.
+void pack_tiles(const float* weights, int in, int out, Bf16* packed);
+
 struct Kernels {
   const char* name;
 
@@ -55,12 +79,17 @@ struct Kernels {
   std::size_t (*attention_scratch)(int length, int head);
   void (*attention_f32)(const AttentionUnit& unit, float* scratch);
   void (*attention_bf16)(const AttentionUnit& unit, float* scratch);
+  // Null where there are no tiles.
+  void (*tile_product)(const TileProduct& product);
   // One query (unit.q, one row; out one row) over `length` keys and values. Scratch: as above.
   void (*pool_attention_f32)(const AttentionUnit& unit, float* scratch);
   void (*pool_attention_bf16)(const AttentionUnit& unit, float* scratch);
 };
 
-// The tables, best first. Those this CPU cannot run must not be called.
+// Part of amx_kernels().
+void tile_product(const TileProduct& product);
+
+// The tables. Those this CPU cannot run must not be called.
 const Kernels& avx2_kernels();
 const Kernels& avx512_kernels();
 const Kernels& avx512_bf16_kernels();

@@ -2,23 +2,11 @@
 // sums and softmax. A block of 32 queries at a time against all keys; scores and weights stay in
 // the nearest cache.
 #include "engine/cpu/attention-inl.h"
+#include "engine/cpu/tiles-inl.h"
 #include "engine/cpu/vec_avx512_bf16.h"
 
 namespace tandem {
 namespace {
-
-constexpr int kTile = 16;   // rows of a tile, and float32 columns
-constexpr int kPairs = 32;  // bf16 columns of a tile
-constexpr int kTileBytes = 1024;
-constexpr int kTileValues = 512;  // bf16 values of a tile
-
-struct alignas(64) TileConfig {
-  std::uint8_t palette = 1;
-  std::uint8_t start_row = 0;
-  std::uint8_t reserved[14] = {};
-  std::uint16_t column_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
 
 // Parts of the scratch, in bytes from its first 64-byte boundary.
 struct Layout {
@@ -45,6 +33,17 @@ struct Layout {
 __m512i load_masked(const Bf16* p, int count) {
   const __mmask32 mask = count >= 32 ? ~__mmask32{0} : (__mmask32{1} << count) - 1;
   return _mm512_maskz_loadu_epi16(mask, p);
+}
+
+// Asks for the same rows of the next head, which is most likely next: rows are too far apart for
+// the processor to guess.
+void prefetch_next(const void* rows, const AttentionUnit& u) {
+  const auto* next = static_cast<const Bf16*>(rows) + u.head;
+  for (int r = 0; r < u.length; ++r) {
+    const Bf16* row = next + static_cast<std::size_t>(r) * u.stride;
+    for (int c = 0; c < u.head; c += kPairs)
+      _mm_prefetch(reinterpret_cast<const char*>(row + c), _MM_HINT_T0);
+  }
 }
 
 // Keys as the second factor of q k^T: tile (key tile, depth tile) holds, for each pair of columns,
@@ -217,6 +216,9 @@ void attention_amx(const AttentionUnit& u, float* scratch) {
   _tile_loadconfig(&config);
   pack_keys(u, keys, at);
   pack_values(u, values, at);
+  prefetch_next(u.q, u);
+  prefetch_next(u.k, u);
+  prefetch_next(u.v, u);
   const int depth = at.columns / kPairs;
   for (int first = 0; first < u.length; first += kPairs) {
     const int rows = u.length - first < kPairs ? u.length - first : kPairs;
@@ -258,6 +260,7 @@ constexpr Kernels make_amx_kernels() {
   Kernels k = make_kernels<Avx512Bf16>("amx");
   k.attention_scratch = scratch_floats;
   k.attention_bf16 = attention_amx;
+  k.tile_product = tile_product;
   return k;
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "engine/cpu/backend.h"
+#include "engine/cpu/instruction_set.h"
 
 namespace tandem {
 namespace {
@@ -117,6 +118,13 @@ CpuLinear CpuLoader::pack(std::span<const float> values, int in, int out, Elemen
   linear.in = in;
   linear.out = out;
   linear.type = type;
+  linear.tiles = type == Element::kBf16 && !transposed && in % 32 == 0 && out % 32 == 0 &&
+                 best_kernels().tile_product != nullptr;
+  if (linear.tiles) {
+    linear.weights = AlignedBytes(values.size() * sizeof(Bf16));
+    pack_tiles(values.data(), in, out, linear.weights.as<Bf16>());
+    return linear;
+  }
   linear.weights = pack_weights(cache_.engine(), values, cache_.layout(in, out, type), transposed);
   return linear;
 }
