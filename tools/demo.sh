@@ -17,10 +17,10 @@ say "1. Index $(find "$samples" -name '*.png' | wc -l) pictures that the model h
 show index "$samples" --to "$out/samples.tandem" --captions "$samples/captions.tsv" --model "$model"
 
 say "2. Search them by words:"
-show search "$out/samples.tandem" "a wild animal" --top 5
+show search "$out/samples.tandem" "police car" --top 4
 
 say "3. By words without others:"
-show search "$out/samples.tandem" "fruit" --top 5 -- "red"
+show search "$out/samples.tandem" "police car" --top 4 -- "police"
 
 say "4. Ask what pictures show, with labels made up on the spot:"
 pictures=(); labels=""
@@ -31,5 +31,5 @@ done < <(awk -F'\t' 'NR > 1 && $2 !~ /,/ && !seen[$2]++ { rows[++n] = $0 } END {
 show classify "${pictures[@]}" --labels "$labels" --model "$model"
 
 say "5. The same for many queries, on a page:"
-show search "$out/samples.tandem" --queries tools/demo_queries.txt --top 8 --html "$out/contact-sheet.html" --quiet >/dev/null
+show search "$out/samples.tandem" --queries tools/demo_queries.txt --top 7 --html "$out/contact-sheet.html" --quiet >/dev/null
 printf 'Open %s\n' "$PWD/$out/contact-sheet.html"
