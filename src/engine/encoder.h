@@ -1,16 +1,17 @@
-// Encoder: a loaded model that turns pixels and tokens into unit embeddings. Immutable after construction; safe to share
-// between threads.
+// Encoder: a loaded model that turns pixels and tokens into unit embeddings. Immutable after
+// construction; safe to share between threads.
 #pragma once
 
 #include <filesystem>
 #include <memory>
 #include <string>
 
+#include "tandem/matrix.h"
+#include "tandem/precision.h"
+
 #include "model/checkpoint.h"
 #include "preprocess/tokenizer.h"
 #include "preprocess/transform.h"
-#include "tandem/matrix.h"
-#include "tandem/precision.h"
 
 namespace tandem {
 
@@ -31,13 +32,17 @@ class Encoder {
   virtual std::string describe() const = 0;
 };
 
-// Whether this CPU runs bf16 matrix products natively (AVX512-BF16 or AMX): then it is the default precision.
+// Whether this CPU runs bf16 matrix products natively (AVX512-BF16 or AMX): then it is the default
+// precision.
 bool cpu_has_bf16();
 
-// Packs the weights once. Throws kCorrupt when weights do not fit the config, kUnsupported for precision or device.
-std::unique_ptr<Encoder> make_cpu_encoder(const Checkpoint& checkpoint, const EncoderOptions& options);
+// Packs the weights once. Throws kCorrupt when weights do not fit the config, kUnsupported for
+// precision or device.
+std::unique_ptr<Encoder> make_cpu_encoder(const Checkpoint& checkpoint,
+                                          const EncoderOptions& options);
 
 // Only in tandem-torch.
-std::unique_ptr<Encoder> make_torch_encoder(const Checkpoint& checkpoint, const EncoderOptions& options);
+std::unique_ptr<Encoder> make_torch_encoder(const Checkpoint& checkpoint,
+                                            const EncoderOptions& options);
 
 }  // namespace tandem
