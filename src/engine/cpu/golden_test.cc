@@ -1,77 +1,9 @@
 // The CPU engine beside open_clip on the same generated weights. Goldens:
 // tools/goldens/model_goldens.py.
-#include <algorithm>
-#include <cmath>
-#include <filesystem>
-#include <gtest/gtest.h>
-#include <string>
-
-#include "core/json.h"
-#include "core/safetensors.h"
-#include "engine/encoder.h"
-#include "engine/generated_model.h"
+#include "engine/golden_model.h"
 
 namespace tandem {
 namespace {
-
-struct Golden {
-  ModelConfig config;
-  std::uint64_t seed = 0;
-  std::vector<float> image;
-  std::vector<float> text;
-};
-
-Golden read_golden(const std::string& name) {
-  const auto file = read_safetensors("tests/goldens/model/" + name + ".safetensors");
-  return {parse_model_config(json::parse(file.metadata.at("config"), name), name),
-          std::stoull(file.metadata.at("seed")), to_float(file.map.at("image")),
-          to_float(file.map.at("text"))};
-}
-
-struct Distance {
-  double max_abs = 0;
-  double min_cosine = 1;
-};
-
-// Of rows of unit length.
-Distance distance(const Matrix& a, const std::vector<float>& b) {
-  EXPECT_EQ(a.values.size(), b.size());
-  Distance d;
-  for (std::size_t r = 0; r < a.rows; ++r) {
-    double dot = 0;
-    double squares_a = 0;
-    double squares_b = 0;
-    for (std::size_t c = 0; c < a.cols; ++c) {
-      const double x = a.row(r)[c];
-      const double y = b[r * a.cols + c];
-      d.max_abs = std::max(d.max_abs, std::abs(x - y));
-      dot += x * y;
-      squares_a += x * x;
-      squares_b += y * y;
-    }
-    EXPECT_NEAR(squares_a, 1.0, 1e-5);
-    d.min_cosine = std::min(d.min_cosine, dot / std::sqrt(squares_a * squares_b));
-  }
-  return d;
-}
-
-class GoldenModel : public testing::TestWithParam<const char*> {
- protected:
-  GoldenModel()
-      : golden_(read_golden(GetParam())),
-        checkpoint_(generated_model(golden_.config, golden_.seed)) {
-    pictures_ = generated_pictures(
-        golden_.seed, static_cast<int>(golden_.image.size()) / golden_.config.embed_dim,
-        golden_.config.vision.image_size_px);
-    texts_ = generated_texts(golden_.seed,
-                             static_cast<int>(golden_.text.size()) / golden_.config.embed_dim,
-                             golden_.config.text);
-  }
-  Golden golden_;
-  Checkpoint checkpoint_;
-  PixelBatch pictures_;
-  TokenBatch texts_;
-};
 
 // 2e-5: what DESIGN.md promises against open_clip in float32.
 TEST_P(GoldenModel, EqualsOpenClipInFloat32) {
@@ -98,18 +30,7 @@ TEST_P(GoldenModel, StaysCloseToOpenClipInBf16) {
   EXPECT_GE(text.min_cosine, enough);
 }
 
-std::string test_name(const testing::TestParamInfo<const char*>& info) {
-  std::string name = info.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-}
-
-INSTANTIATE_TEST_SUITE_P(OpenClip, GoldenModel,
-                         testing::Values("tiny", "tiny-quick-gelu", "tiny-layer-scale",
-                                         "tiny-no-ln-pre", "tiny-average", "tiny-average-after",
-                                         "tiny-resnet", "vit-b-32", "vit-b-32-quick-gelu", "rn50",
-                                         "vit-l-14-4-layers"),
-                         test_name);
+INSTANTIATE_TEST_SUITE_P(OpenClip, GoldenModel, golden_names(), golden_test_name);
 
 }  // namespace
 }  // namespace tandem
