@@ -64,7 +64,7 @@ std::string_view name_of(Precision precision) {
 int bench_products(const Flags& flags, Context& context) {
   const auto config = config_of(flags, context);
   auto shapes =
-      config.vision.is_resnet ? std::vector<GemmShape>() : image_shapes(config, flags.batch);
+      config.vision.is_resnet() ? std::vector<GemmShape>() : image_shapes(config, flags.batch);
   for (const auto& shape : text_shapes(config, flags.batch * flags.tokens)) shapes.push_back(shape);
   const auto precision = precision_of(flags.model);
   const auto rates = bench_gemm(
@@ -137,7 +137,7 @@ Speed image_speed(const Model& model, const Flags& flags) {
   const double seconds =
       median_seconds(flags.runs, [&] { (void)model.rep().encoder->encode_images(pixels); });
   Speed speed{.what = "pictures", .per_second = flags.batch / seconds};
-  if (config.vision.is_resnet) return speed;
+  if (config.vision.is_resnet()) return speed;
   speed.gflops = image_flops(config, flags.batch) / seconds / 1e9;
   speed.ceiling = weighted_rate(bench_gemm(image_shapes(config, flags.batch),
                                            {model.precision(), model.rep().threads, flags.runs}));

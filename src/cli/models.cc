@@ -32,7 +32,7 @@ std::int64_t count_parameters(const ModelConfig& config) {
 }
 
 std::string image_tower(const VisionConfig& vision) {
-  if (!vision.is_resnet)
+  if (!vision.is_resnet())
     return fmt::format("ViT, patches of {} px, {} wide, {} layers", vision.patch_px, vision.width,
                        vision.layers);
   const auto& s = vision.stages;

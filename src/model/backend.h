@@ -43,16 +43,34 @@ struct LinearSpec {
   bool transposed = false;       // W is stored (in,out): "proj" and "text_projection"
   int begin = 0;
   int end = 0;
+  // Matrices stored apart whose outputs follow those of `weight`: [q|k|v], [gate|value]. A bias of
+  // "" among others that have one is zeros.
+  struct Part {
+    std::string weight;
+    std::string bias = {};
+  };
+  std::vector<Part> more = {};
 };
 
-// 2-D convolution without bias, followed by batch norm when `norm` is named (eps 1e-5): folded by
-// the CPU backend, live in training. W: (out,in,k,k).
+// Layer norm over a row with gain and bias, or RMS norm (no mean, no bias; Zhang & Sennrich 2019).
+struct NormSpec {
+  std::string prefix;  // of .weight and, unless rms, .bias
+  double eps = 1e-5;
+  bool rms = false;
+  // What reads the result is matrix products only: the backend may round it to their type.
+  bool feeds_products = false;
+};
+
+// 2-D convolution, followed by batch norm when `norm` is named (eps 1e-5): folded by the CPU
+// backend, live in training. W: (out,in/groups,k,k).
 struct ConvSpec {
   std::string weight;
   std::string norm = {};  // prefix of weight, bias, running_mean, running_var
   int kernel = 1;
   int stride = 1;
   int padding = 0;
+  std::string bias = {};  // empty: none
+  int groups = 1;
 };
 
 // Handles of weights: B::Linear, B::Norm, B::Conv, B::Table (a matrix or vector used by rows).
@@ -64,11 +82,11 @@ concept Backend = requires(
     const typename B::Conv& conv, const typename B::Table& table, const PixelBatch& pixels,
     const TokenBatch& tokens, const Segments& segments, std::span<const std::int32_t> rows) {
   { load.linear(LinearSpec{}) } -> std::same_as<typename B::Linear>;
-  {
-    load.norm(std::string{})
-  } -> std::same_as<typename B::Norm>;  // prefix of weight and bias; eps 1e-5
+  { load.norm(NormSpec{}) } -> std::same_as<typename B::Norm>;
   { load.conv(ConvSpec{}) } -> std::same_as<typename B::Conv>;
   { load.table(std::string{}) } -> std::same_as<typename B::Table>;
+  // A table of constants that the family computes (sine positions, rotary angles): rows of `width`.
+  { load.constant(std::vector<float>{}, int{}) } -> std::same_as<typename B::Table>;
 
   // Normalised pixels cut into non-overlapping patches and projected: (B*P, D), patches in
   // row-major order.
@@ -78,15 +96,38 @@ concept Backend = requires(
   { b.add_class_and_positions(x, table, table) } -> std::same_as<typename B::Tensor>;
   // Token rows plus positions counted from each segment's start: (T,D).
   { b.embed_tokens(tokens, table, table) } -> std::same_as<typename B::Tensor>;
+  // The same without positions.
+  { b.embed_tokens(tokens, table) } -> std::same_as<typename B::Tensor>;
+  // Row r of each segment plus positions row r.
+  { b.add_positions(std::move(residual), table, segments) } -> std::same_as<typename B::Tensor>;
+  // The table's rows, `count` times in a row: (count*rows, D). Learned queries of a pooler.
+  { b.repeat_rows(table, int{}) } -> std::same_as<typename B::Tensor>;
   { b.layer_norm(x, norm) } -> std::same_as<typename B::Tensor>;
   { b.linear(x, linear, Activation::kNone) } -> std::same_as<typename B::Tensor>;
   // residual + linear(x): the residual's storage may be reused.
   { b.linear_add(x, linear, std::move(residual)) } -> std::same_as<typename B::Tensor>;
+  // x: (T,2H) as [gate|value] -> act(gate) * value: (T,H). SwiGLU (kSilu), GEGLU (kGeluTanh).
+  { b.gated(x, Activation::kSilu) } -> std::same_as<typename B::Tensor>;
+  // Rotary position embedding on q and k of qkv (T,3D), in pairs (2i, 2i+1) of each head: pair ->
+  // (a cos - b sin, b cos + a sin). angles: (P, 2*head) rows of [cos|sin], each value given for
+  // both of its pair; row p turns row skip+p of every segment, the first `skip` rows stay (class
+  // token).
+  {
+    b.rotary(std::move(residual), table, segments, int{}, int{})
+  } -> std::same_as<typename B::Tensor>;  // …, heads, skip)
   // Multi-head self-attention inside each segment; qkv: (T,3D) as [q|k|v], each split into heads.
   // Returns (T,D). Softmax scale 1/sqrt(D/heads).
   { b.self_attention(x, segments, int{}, Mask::kNone) } -> std::same_as<typename B::Tensor>;
   // One query a segment: q (B,D), k and v (T,D). Returns (B,D).
   { b.pool_attention(x, x, x, segments, int{}) } -> std::same_as<typename B::Tensor>;
+  // Queries of segment i attend to the keys of segment i. q (Tq,D), k and v (Tk,D). Returns (Tq,D).
+  { b.cross_attention(x, segments, x, x, segments, int{}) } -> std::same_as<typename B::Tensor>;
+  // self_attention with softmax(scale q k^T + bias): table (heads, 2M-1), of which column M-1 +
+  // (key
+  // - query) is added (T5's relative positions, expanded to every distance).
+  {
+    b.biased_attention(x, segments, int{}, float{}, table)
+  } -> std::same_as<typename B::Tensor>;  // …, heads, scale, bias)
   { b.take_rows(x, rows) } -> std::same_as<typename B::Tensor>;
   // Mean of the rows of each segment: (B,D).
   { b.mean_rows(x, segments) } -> std::same_as<typename B::Tensor>;

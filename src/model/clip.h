@@ -25,7 +25,8 @@ class ImageTower {
  private:
   using Tower = std::variant<VisionTransformer<B>, ModifiedResNet<B>>;
   static Tower make(typename B::Loader& load, const ModelConfig& config) {
-    if (config.vision.is_resnet) return Tower(std::in_place_type<ModifiedResNet<B>>, load, config);
+    if (config.vision.is_resnet())
+      return Tower(std::in_place_type<ModifiedResNet<B>>, load, config);
     return Tower(std::in_place_type<VisionTransformer<B>>, load, config);
   }
   Tower tower_;

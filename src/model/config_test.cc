@@ -30,7 +30,7 @@ const char* const kVitB32 =
 TEST(ModelConfigTest, ReadsOpenClipsVitB32) {
   const ModelConfig c = parse(kVitB32);
   EXPECT_EQ(c.embed_dim, 512);
-  EXPECT_FALSE(c.vision.is_resnet);
+  EXPECT_FALSE(c.vision.is_resnet());
   EXPECT_EQ(c.vision.heads(), 12);
   EXPECT_EQ(c.vision.grid(), 7);
   EXPECT_EQ(c.preprocess.size_px, 224);
@@ -44,7 +44,7 @@ TEST(ModelConfigTest, ReadsAModifiedResNetFromFourStages) {
   const ModelConfig c = parse(R"({"embed_dim":1024,"quick_gelu":true,
       "vision_cfg":{"image_size":224,"layers":[3,4,6,3],"width":64,"patch_size":null},
       "text_cfg":{"context_length":77,"vocab_size":49408,"width":512,"heads":8,"layers":12}})");
-  EXPECT_TRUE(c.vision.is_resnet);
+  EXPECT_TRUE(c.vision.is_resnet());
   EXPECT_EQ(c.vision.heads(), 32);
   EXPECT_EQ(c.vision.grid(), 7);
   EXPECT_EQ(c.activation(), Activation::kQuickGelu);

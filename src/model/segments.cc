@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "model/backend.h"
+#include "model/text.h"
 #include "model/vit.h"
 
 namespace tandem {
@@ -43,6 +44,24 @@ std::vector<std::int32_t> patch_dropout_rows(int count, int patches, double drop
     std::sort(order.begin(), order.begin() + kept);
     rows.push_back(base);
     rows.insert(rows.end(), order.begin(), order.begin() + kept);
+  }
+  return rows;
+}
+
+std::vector<std::int32_t> pooled_rows(const TokenBatch& tokens, const TextConfig& config) {
+  std::vector<std::int32_t> rows;
+  for (int i = 0; i < tokens.count(); ++i) {
+    const auto begin = tokens.ids.begin() + tokens.offsets[i];
+    const auto end = tokens.ids.begin() + tokens.offsets[i + 1];
+    auto row = end - 1;
+    if (config.pool == TextConfig::Pool::kFirst) row = begin;
+    if (config.pool == TextConfig::Pool::kArgmax && !config.causal)
+      row = std::max_element(begin, end);
+    if (config.pool == TextConfig::Pool::kEos) {
+      row = std::find(begin, end, config.eos_id);
+      if (row == end) row = begin;  // as argmax over no match gives there
+    }
+    rows.push_back(static_cast<std::int32_t>(row - tokens.ids.begin()));
   }
   return rows;
 }

@@ -17,6 +17,7 @@ struct TransformerConfig {
   Activation activation = Activation::kGelu;
   bool layer_scale = false;
   Mask mask = Mask::kNone;
+  double eps = 1e-5;  // of the layer norms
 };
 
 template <Backend B>
@@ -31,8 +32,8 @@ class Resblock {
       : heads_(config.heads),
         activation_(config.activation),
         mask_(config.mask),
-        ln_1_(load.norm(scope + "ln_1")),
-        ln_2_(load.norm(scope + "ln_2")),
+        ln_1_(load.norm({.prefix = scope + "ln_1", .eps = config.eps, .feeds_products = true})),
+        ln_2_(load.norm({.prefix = scope + "ln_2", .eps = config.eps, .feeds_products = true})),
         out_proj_(load.linear({.weight = scope + "attn.out_proj.weight",
                                .bias = scope + "attn.out_proj.bias",
                                .layer_scale = config.layer_scale ? scope + "ls_1.gamma" : ""})),

@@ -39,9 +39,9 @@ class VisionTransformer {
                       .activation = config.activation(),
                       .layer_scale = config_.layer_scale.has_value()},
                      pooled_early(config_)),
-        ln_post_(load.norm("visual.ln_post")),
+        ln_post_(load.norm({.prefix = "visual.ln_post"})),
         proj_(load.linear({.weight = "visual.proj", .transposed = true})) {
-    if (!config_.no_ln_pre) ln_pre_.emplace(load.norm("visual.ln_pre"));
+    if (!config_.no_ln_pre) ln_pre_.emplace(load.norm({.prefix = "visual.ln_pre"}));
   }
 
   // pixels: (B,S,S,3) -> (B,E), not normalised.
@@ -62,7 +62,9 @@ class VisionTransformer {
 
  private:
   // Class-token pooling needs one row of the last block's output; average pooling needs them all.
-  static bool pooled_early(const VisionConfig& config) { return !config.pool_average; }
+  static bool pooled_early(const VisionConfig& config) {
+    return config.pool == VisionConfig::Pool::kToken;
+  }
 
   // Blocks, pooling and the final norm, in the order the config asks: (T,D) -> (B,D).
   Tensor pooled(B& b, Tensor x, const Segments& segments) const {

@@ -7,51 +7,13 @@
 #include <set>
 
 #include "core/error.h"
+#include "model/weight_builder.h"
 
 namespace tandem {
+
+using namespace weights;
+
 namespace {
-
-using Shape = std::vector<std::int64_t>;
-
-Init constant(double v) { return {Init::Kind::kConstant, v}; }
-Init normal(double std) { return {Init::Kind::kNormal, std}; }
-Init uniform(double bound) { return {Init::Kind::kUniform, bound}; }
-// PyTorch's default for Linear and Conv2d, kaiming_uniform(a=sqrt(5)): bound 1/sqrt(fan_in),
-// weights and biases alike.
-Init fan_in(double n) { return uniform(1.0 / std::sqrt(n)); }
-// xavier_uniform, MultiheadAttention's in_proj.
-Init xavier(double in, double out) { return uniform(std::sqrt(6.0 / (in + out))); }
-
-bool decays(const std::string& name, const Shape& shape) {
-  const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
-  return shape.size() >= 2 && !has("bn") && !has("ln") && !has("bias") && !has("logit_scale");
-}
-
-// Collects specs in checkpoint order.
-class Table {
- public:
-  void add(const std::string& name, Shape shape, Init init, bool trainable = true) {
-    const bool decay = trainable && decays(name, shape);
-    specs_.push_back({name, std::move(shape), init, trainable, decay});
-  }
-  void norm(const std::string& prefix, int width) {
-    add(prefix + ".weight", {width}, constant(1));
-    add(prefix + ".bias", {width}, constant(0));
-  }
-  void batch_norm(const std::string& prefix, int channels, double weight) {
-    add(prefix + ".weight", {channels}, constant(weight));
-    add(prefix + ".bias", {channels}, constant(0));
-    add(prefix + ".running_mean", {channels}, constant(0), false);
-    add(prefix + ".running_var", {channels}, constant(1), false);
-  }
-  void conv(const std::string& name, int out, int in, int kernel) {
-    add(name, {out, in, kernel, kernel}, fan_in(static_cast<double>(in) * kernel * kernel));
-  }
-  std::vector<WeightSpec> take() { return std::move(specs_); }
-
- private:
-  std::vector<WeightSpec> specs_;
-};
 
 // How a tower initialises its blocks: the text tower scales by depth, the image tower keeps
 // PyTorch's defaults.
@@ -65,7 +27,7 @@ struct BlockShape {
   std::optional<double> layer_scale;
 };
 
-void add_block(Table& t, const std::string& scope, const BlockShape& s, const BlockInit& init) {
+void add_block(Builder& t, const std::string& scope, const BlockShape& s, const BlockInit& init) {
   const int d = s.width;
   t.norm(scope + "ln_1", d);
   t.add(scope + "attn.in_proj_weight", {3 * d, d}, init.in_proj);
@@ -81,7 +43,7 @@ void add_block(Table& t, const std::string& scope, const BlockShape& s, const Bl
   if (s.layer_scale) t.add(scope + "ls_2.gamma", {d}, constant(*s.layer_scale));
 }
 
-void add_vit(Table& t, const ModelConfig& config) {
+void add_vit(Builder& t, const ModelConfig& config) {
   const VisionConfig& v = config.vision;
   const double scale = 1.0 / std::sqrt(v.width);
   t.add("visual.class_embedding", {v.width}, normal(scale));
@@ -101,7 +63,7 @@ void add_vit(Table& t, const ModelConfig& config) {
 
 // bn3 starts at zero, so that every bottleneck begins as the identity (open_clip
 // ModifiedResNet.init_parameters).
-void add_bottleneck(Table& t, const std::string& scope, int in, int planes, bool downsample) {
+void add_bottleneck(Builder& t, const std::string& scope, int in, int planes, bool downsample) {
   t.conv(scope + "conv1.weight", planes, in, 1);
   t.batch_norm(scope + "bn1", planes, 1);
   t.conv(scope + "conv2.weight", planes, planes, 3);
@@ -113,7 +75,7 @@ void add_bottleneck(Table& t, const std::string& scope, int in, int planes, bool
   t.batch_norm(scope + "downsample.1", planes * 4, 1);
 }
 
-void add_resnet(Table& t, const ModelConfig& config) {
+void add_resnet(Builder& t, const ModelConfig& config) {
   const VisionConfig& v = config.vision;
   const int half = v.width / 2;
   t.conv("visual.conv1.weight", half, 3, 3);
@@ -141,19 +103,23 @@ void add_resnet(Table& t, const ModelConfig& config) {
   t.add(pool + "c_proj.bias", {config.embed_dim}, fan_in(in));
 }
 
-void add_text(Table& t, const ModelConfig& config) {
+void add_text(Builder& t, const ModelConfig& config) {
   const TextConfig& x = config.text;
+  const std::string scope = config.text_scope();
   const int hidden = static_cast<int>(x.width * x.mlp_ratio);
   const double width_std = 1.0 / std::sqrt(x.width);
   const double proj_std = width_std / std::sqrt(2.0 * x.layers);
   const BlockInit init{normal(width_std), normal(proj_std), normal(1.0 / std::sqrt(2.0 * x.width)),
                        normal(proj_std)};
   for (int i = 0; i < x.layers; ++i) {
-    add_block(t, fmt::format("transformer.resblocks.{}.", i), {x.width, hidden, x.layer_scale},
-              init);
+    add_block(t, fmt::format("{}transformer.resblocks.{}.", scope, i),
+              {x.width, hidden, x.layer_scale}, init);
   }
-  t.add("token_embedding.weight", {x.vocab_size, x.width}, normal(0.02));
-  t.norm("ln_final", x.width);
+  t.add(scope + "token_embedding.weight", {x.vocab_size, x.width}, normal(0.02));
+  t.norm(scope + "ln_final", x.width);
+  if (!x.projection || !x.projection_bias) return;
+  t.add(scope + "text_projection.weight", {config.embed_dim, x.width}, normal(width_std));
+  t.add(scope + "text_projection.bias", {config.embed_dim}, constant(0));
 }
 
 std::uint64_t name_stream(const std::string& name) {
@@ -162,19 +128,34 @@ std::uint64_t name_stream(const std::string& name) {
   return h;
 }
 
+void add_vision(Builder& t, const ModelConfig& config) {
+  switch (config.vision.family) {
+    case VisionFamily::kModifiedResNet:
+      return add_resnet(t, config);
+    case VisionFamily::kVit:
+      return add_vit(t, config);
+    default:
+      throw Error(Kind::kUnsupported, fmt::format("timm_model_name \"{}\" is not supported.",
+                                                  config.vision.timm.model));
+  }
+}
+
 }  // namespace
 
 std::vector<WeightSpec> weight_table(const ModelConfig& config) {
-  Table t;
-  t.add("positional_embedding", {config.text.context_length, config.text.width}, normal(0.01));
-  t.add("text_projection", {config.text.width, config.embed_dim},
-        normal(1.0 / std::sqrt(config.text.width)));
-  t.add("logit_scale", {}, constant(config.init_logit_scale));
-  if (config.vision.is_resnet) {
-    add_resnet(t, config);
-  } else {
-    add_vit(t, config);
+  Builder t;
+  const TextConfig& x = config.text;
+  if (x.hf.model.empty()) {
+    t.add(config.text_scope() + "positional_embedding",
+          {x.context_length + (x.embed_class ? 1 : 0), x.width}, normal(0.01));
+    if (x.projection && !x.projection_bias) {
+      t.add(config.text_scope() + "text_projection", {x.width, config.embed_dim},
+            normal(1.0 / std::sqrt(x.width)));
+    }
   }
+  t.add("logit_scale", {}, constant(config.init_logit_scale));
+  if (config.init_logit_bias) t.add("logit_bias", {}, constant(*config.init_logit_bias));
+  add_vision(t, config);
   add_text(t, config);
   return t.take();
 }

@@ -29,7 +29,7 @@ std::string refusal(const std::string& extra) {
 
 TEST(TrainConfig, TheShippedOneIsRead) {
   const TrainConfig c = read_train_config("assets/mini/train.json");
-  EXPECT_TRUE(c.model.vision.is_resnet);
+  EXPECT_TRUE(c.model.vision.is_resnet());
   EXPECT_TRUE(c.bf16);
   EXPECT_EQ(c.train.size(), 2U);
 }

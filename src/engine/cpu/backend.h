@@ -38,7 +38,8 @@ struct CpuLinear {
 
 struct CpuNorm {
   std::vector<float> gain;
-  std::vector<float> bias;
+  std::vector<float> bias;  // empty: RMS norm
+  float eps = 1e-5F;
   Element out = Element::kF32;
 };
 
@@ -107,9 +108,10 @@ class CpuLoader {
       : weights_(weights), preprocess_(preprocess), type_(type), cache_(cache) {}
 
   CpuLinear linear(const LinearSpec& spec) const;
-  CpuNorm norm(const std::string& prefix) const;
+  CpuNorm norm(const NormSpec& spec) const;
   CpuConv conv(const ConvSpec& spec) const;
   CpuTable table(const std::string& name) const;
+  CpuTable constant(std::vector<float> values, int width) const;
 
  private:
   CpuLinear pack(std::span<const float> values, int in, int out, Element type,
@@ -146,12 +148,21 @@ class CpuBackend {
   Tensor add_class_and_positions(const Tensor& patches, const Table& class_row,
                                  const Table& positions);
   Tensor embed_tokens(const TokenBatch& tokens, const Table& embedding, const Table& positions);
+  Tensor embed_tokens(const TokenBatch& tokens, const Table& embedding);
+  Tensor add_positions(Tensor&& x, const Table& positions, const Segments& segments);
+  Tensor repeat_rows(const Table& table, int count);
   Tensor layer_norm(const Tensor& x, const Norm& norm);
   Tensor linear(const Tensor& x, const Linear& linear, Activation activation);
   Tensor linear_add(const Tensor& x, const Linear& linear, Tensor&& residual);
   Tensor self_attention(const Tensor& qkv, const Segments& segments, int heads, Mask mask);
   Tensor pool_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& segments,
                         int heads);
+  Tensor gated(const Tensor& x, Activation activation);
+  Tensor rotary(Tensor&& qkv, const Table& angles, const Segments& segments, int heads, int skip);
+  Tensor cross_attention(const Tensor& q, const Segments& q_segments, const Tensor& k,
+                         const Tensor& v, const Segments& segments, int heads);
+  Tensor biased_attention(const Tensor& qkv, const Segments& segments, int heads, float scale,
+                          const Table& bias);
   Tensor take_rows(const Tensor& x, std::span<const std::int32_t> rows);
   Tensor mean_rows(const Tensor& x, const Segments& segments);
 

@@ -81,7 +81,7 @@ class CpuEncoder final : public Encoder {
   template <typename Body>
   void run_pieces(std::size_t pieces, int row_multiple, const Body& body) const;
   int rows_an_image() const {
-    return config_.vision.grid() * config_.vision.grid() * (config_.vision.is_resnet ? 4 : 1) + 1;
+    return config_.vision.grid() * config_.vision.grid() * (config_.vision.is_resnet() ? 4 : 1) + 1;
   }
   void check(const PixelBatch& pixels) const;
   void check(const TokenBatch& tokens) const;

@@ -111,7 +111,7 @@ double weighted_rate(std::span<const GemmRate> rates) {
 
 std::vector<GemmShape> image_shapes(const ModelConfig& config, int images) {
   const VisionConfig& v = config.vision;
-  if (v.is_resnet)
+  if (v.is_resnet())
     throw Error(Kind::kUnsupported,
                 "bench gemm: a ModifiedResNet's layers are convolutions. Expected a ViT.");
   const int patches = v.grid() * v.grid();

@@ -9,12 +9,6 @@
 namespace tandem {
 namespace {
 
-// A norm whose output feeds a matrix product writes that product's type; the others are the
-// residual stream itself or feed the float32 projection.
-bool feeds_product(const std::string& prefix) {
-  return prefix.ends_with("ln_1") || prefix.ends_with("ln_2");
-}
-
 void check_rank(const TensorView& view, const std::string& name, std::size_t rank) {
   if (view.shape.size() == rank) return;
   throw Error(Kind::kCorrupt,
@@ -70,9 +64,13 @@ CpuLinear CpuLoader::linear(const LinearSpec& spec) const {
   return linear;
 }
 
-CpuNorm CpuLoader::norm(const std::string& prefix) const {
-  return {vector_of(weights_, prefix + ".weight"), vector_of(weights_, prefix + ".bias"),
-          feeds_product(prefix) ? type_ : Element::kF32};
+CpuNorm CpuLoader::norm(const NormSpec& spec) const {
+  CpuNorm norm;
+  norm.gain = vector_of(weights_, spec.prefix + ".weight");
+  if (!spec.rms) norm.bias = vector_of(weights_, spec.prefix + ".bias");
+  norm.eps = static_cast<float>(spec.eps);
+  norm.out = spec.feeds_products ? type_ : Element::kF32;
+  return norm;
 }
 
 CpuConv CpuLoader::conv(const ConvSpec& spec) const {

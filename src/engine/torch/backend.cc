@@ -21,6 +21,10 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
       return x * at::sigmoid(x * 1.702);  // 1.702: OpenAI CLIP's QuickGELU
     case Activation::kRelu:
       return at::relu(x);
+    case Activation::kGeluTanh:
+      return at::gelu(x, "tanh");
+    case Activation::kSilu:
+      return at::silu(x);
   }
   return x;
 }
@@ -38,8 +42,12 @@ TorchLinear TorchLoader::linear(const LinearSpec& spec) {
   return l;
 }
 
-TorchNorm TorchLoader::norm(const std::string& prefix) {
-  return {weights_.get(prefix + ".weight", at::kFloat), weights_.get(prefix + ".bias", at::kFloat)};
+TorchNorm TorchLoader::norm(const NormSpec& spec) {
+  TorchNorm n;
+  n.weight = weights_.get(spec.prefix + ".weight", at::kFloat);
+  if (!spec.rms) n.bias = weights_.get(spec.prefix + ".bias", at::kFloat);
+  n.eps = spec.eps;
+  return n;
 }
 
 TorchConv TorchLoader::conv(const ConvSpec& spec) {
@@ -48,7 +56,7 @@ TorchConv TorchLoader::conv(const ConvSpec& spec) {
   c.stride = spec.stride;
   c.padding = spec.padding;
   if (!spec.norm.empty()) {
-    c.norm = norm(spec.norm);
+    c.norm = norm({.prefix = spec.norm});
     c.running_mean = weights_.get(spec.norm + ".running_mean", at::kFloat);
     c.running_var = weights_.get(spec.norm + ".running_var", at::kFloat);
   }
@@ -99,7 +107,9 @@ at::Tensor TorchBackend::embed_tokens(const TokenBatch& tokens, const Table& tab
 
 at::Tensor TorchBackend::layer_norm(const Tensor& x, const Norm& norm) {
   // float32: the residual stream's type, so that the statistics do not lose bits.
-  return at::layer_norm(x.to(at::kFloat), {x.size(-1)}, norm.weight, norm.bias, 1e-5);
+  if (!norm.bias.defined())
+    return at::rms_norm(x.to(at::kFloat), {x.size(-1)}, norm.weight, norm.eps);
+  return at::layer_norm(x.to(at::kFloat), {x.size(-1)}, norm.weight, norm.bias, norm.eps);
 }
 
 at::Tensor TorchBackend::linear(const Tensor& x, const Linear& l, Activation activation) {

@@ -30,7 +30,8 @@ struct TorchLinear {
 
 struct TorchNorm {
   at::Tensor weight;
-  at::Tensor bias;
+  at::Tensor bias;  // undefined: RMS norm
+  double eps = 1e-5;
 };
 
 struct TorchConv {
@@ -49,9 +50,10 @@ class TorchLoader {
       : weights_(weights), compute_(compute) {}
 
   TorchLinear linear(const LinearSpec& spec);
-  TorchNorm norm(const std::string& prefix);
+  TorchNorm norm(const NormSpec& spec);
   TorchConv conv(const ConvSpec& spec);
   at::Tensor table(const std::string& name);
+  at::Tensor constant(std::vector<float> values, int width);
 
  private:
   TorchWeights& weights_;
@@ -82,12 +84,21 @@ class TorchBackend {
   Tensor add_class_and_positions(const Tensor& x, const Table& cls, const Table& positions);
   // Returns more rows than tokens: up to the next multiple of 128, in no segment.
   Tensor embed_tokens(const TokenBatch& tokens, const Table& table, const Table& positions);
+  Tensor embed_tokens(const TokenBatch& tokens, const Table& table);
+  Tensor add_positions(Tensor&& x, const Table& positions, const Segments& segments);
+  Tensor repeat_rows(const Table& table, int count);
   Tensor layer_norm(const Tensor& x, const Norm& norm);
   Tensor linear(const Tensor& x, const Linear& linear, Activation activation);
   Tensor linear_add(const Tensor& x, const Linear& linear, Tensor&& residual);
   Tensor self_attention(const Tensor& qkv, const Segments& segments, int heads, Mask mask);
   Tensor pool_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& segments,
                         int heads);
+  Tensor gated(const Tensor& x, Activation activation);
+  Tensor rotary(Tensor&& qkv, const Table& angles, const Segments& segments, int heads, int skip);
+  Tensor cross_attention(const Tensor& q, const Segments& q_segments, const Tensor& k,
+                         const Tensor& v, const Segments& segments, int heads);
+  Tensor biased_attention(const Tensor& qkv, const Segments& segments, int heads, float scale,
+                          const Table& bias);
   Tensor take_rows(const Tensor& x, std::span<const std::int32_t> rows);
   Tensor mean_rows(const Tensor& x, const Segments& segments);
 

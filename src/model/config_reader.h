@@ -1,0 +1,48 @@
+// What the readers of model configurations share: bounded numbers, and keys that would change the
+// numbers and are refused. Only for config*.cc.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/json.h"
+#include "model/config.h"
+
+namespace tandem::config {
+
+using json::Reader;
+
+// "c.json: embed_dim", "c.json: vision_cfg.width".
+std::string path_of(const Reader& r, std::string_view key);
+[[noreturn]] void corrupt(const Reader& r, std::string_view key, const std::string& problem);
+int bounded(const Reader& r, std::string_view key, std::int64_t fallback, std::int64_t low,
+            std::int64_t high);
+void check_divisible(const Reader& r, std::string_view key, int whole, int part);
+
+// Keys that are absent, null, false, 0, empty or their default change nothing; any other value
+// would change the numbers.
+struct Neutral {
+  std::string_view key;
+  std::string_view value = "";  // a text value that is the default
+};
+// `known`: keys this reader understands; `neutral`: keys accepted only with a value that changes
+// nothing. Throws kUnsupported naming the first other one.
+void refuse_others(const Reader& r, std::initializer_list<std::string_view> known,
+                   std::initializer_list<Neutral> neutral);
+
+// image_size and preprocess size may be a number or [n, n].
+int square_size(const Reader& r, std::string_view key, int fallback);
+std::optional<double> layer_scale(const Reader& r);
+double mlp_ratio(const Reader& r);
+
+VisionConfig read_vision(const Reader& r);
+json::object vision_json(const VisionConfig& vision);
+TextConfig read_text(const Reader& r);
+json::object text_json(const TextConfig& text);
+MultimodalConfig read_multimodal(const Reader& r);
+json::object multimodal_json(const MultimodalConfig& multimodal);
+
+}  // namespace tandem::config
