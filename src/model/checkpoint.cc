@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/safetensors.h"
+#include "model/dialect.h"
 #include "model/weights.h"
 
 namespace tandem {
@@ -47,66 +48,16 @@ class Hash {
   std::uint64_t state_ = 0x6a09e667f3bcc908U;
 };
 
-void refuse_pickle(const fs::path& path) {
-  const std::string ext = path.extension().string();
-  if (ext != ".pt" && ext != ".bin" && ext != ".pth" && ext != ".ckpt") return;
-  throw Error(
-      Kind::kUnsupported,
-      fmt::format(
-          "{}: a pickle file, which can run code when it is read. Expected .safetensors. Convert "
-          "it where "
-          "you trust it: python -c \"import torch, safetensors.torch as s; "
-          "s.save_file(torch.load('{}', weights_only=True), 'open_clip_model.safetensors')\"",
-          path.string(), path.filename().string()));
-}
-
-Checkpoint from_folder(const fs::path& dir) {
-  if (!fs::exists(dir / kConfigFile)) {
-    throw Error(Kind::kNotFound, fmt::format("{}: not a model folder. Expected {} and {} in it.",
-                                             dir.string(), kConfigFile, kWeightsFile));
+[[noreturn]] void throw_unknown(const fs::path& path) {
+  for (const char* pickle : {"open_clip_pytorch_model.bin", "pytorch_model.bin"}) {
+    std::error_code ignored;
+    if (fs::exists(path / pickle, ignored)) refuse_pickle(path / pickle);
   }
-  Checkpoint c;
-  const fs::path config = dir / kConfigFile;
-  c.config = parse_model_config(json::read(config), config.string());
-  c.weights = read_safetensors(dir / kWeightsFile).map;
-  check_weights(weight_table(c.config), c.weights, (dir / kWeightsFile).string());
-  return c;
-}
-
-Checkpoint from_file(const fs::path& path) {
-  SafeTensors file = read_safetensors(path);
-  const auto it = file.metadata.find("open_clip_config");
-  if (it == file.metadata.end()) {
-    throw Error(Kind::kUnsupported,
-                fmt::format("{}: no configuration in its metadata (key open_clip_config). Give the "
-                            "folder that holds {} and {}.",
-                            path.string(), kConfigFile, kWeightsFile));
-  }
-  Checkpoint c;
-  const std::string where = path.string() + " (open_clip_config)";
-  c.config = parse_model_config(json::parse(it->second, where), where);
-  c.weights = std::move(file.map);
-  check_weights(weight_table(c.config), c.weights, path.string());
-  return c;
-}
-
-// The same values in another float dtype. Only float tensors change.
-TensorMap with_dtype(const TensorMap& map, DType dtype) {
-  TensorMap out;
-  for (const auto& [name, view] : map.tensors) {
-    std::vector<float> values = to_float(view);
-    if (dtype == DType::kF32) {
-      out.add_float(name, view.shape, std::move(values));
-      continue;
-    }
-    auto halves = std::make_shared<std::vector<std::uint16_t>>();
-    halves->reserve(values.size());
-    for (const float v : values)
-      halves->push_back(dtype == DType::kF16 ? float_to_half(v) : float_to_bf16(v));
-    out.tensors[name] = {dtype, view.shape, std::as_bytes(std::span(*halves))};
-    out.owners.push_back(std::move(halves));
-  }
-  return out;
+  std::string known;
+  for (const Dialect& dialect : dialects())
+    known += fmt::format("\n  {}: {}", dialect.name, dialect.description);
+  throw Error(Kind::kNotFound,
+              fmt::format("{}: not a model. Expected one of:{}", path.string(), known));
 }
 
 }  // namespace
@@ -128,10 +79,56 @@ Checkpoint load_checkpoint(const fs::path& path) {
                                              path.string()));
   }
   refuse_pickle(path);
-  Checkpoint c = fs::is_directory(path) ? from_folder(path) : from_file(path);
+  const Dialect* dialect = dialect_of(path);
+  if (dialect == nullptr) throw_unknown(path);
+  Checkpoint c = dialect->read(path);
+  check_weights(weight_table(c.config), c.weights, path.string());
   const fs::path clean = fs::absolute(path).lexically_normal();
   c.name = clean.has_filename() ? clean.stem().string() : clean.parent_path().stem().string();
   return c;
+}
+
+bool is_model(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored) && dialect_of(path) != nullptr;
+}
+
+void refuse_pickle(const fs::path& path) {
+  const std::string ext = path.extension().string();
+  if (ext != ".pt" && ext != ".bin" && ext != ".pth" && ext != ".ckpt") return;
+  throw Error(
+      Kind::kUnsupported,
+      fmt::format(
+          "{}: a pickle file, which can run code when it is read. Expected .safetensors. Convert "
+          "it where "
+          "you trust it: python -c \"import torch, safetensors.torch as s; "
+          "s.save_file(torch.load('{}', weights_only=True), 'open_clip_model.safetensors')\"",
+          path.string(), path.filename().string()));
+}
+
+TensorMap with_dtype(const TensorMap& map, DType dtype) {
+  TensorMap out;
+  out.owners = map.owners;
+  for (const auto& [name, view] : map.tensors) {
+    const bool is_float = view.dtype == DType::kF64 || view.dtype == DType::kF32 ||
+                          view.dtype == DType::kF16 || view.dtype == DType::kBF16;
+    if (!is_float || view.dtype == dtype) {
+      out.tensors[name] = view;
+      continue;
+    }
+    std::vector<float> values = to_float(view);
+    if (dtype == DType::kF32) {
+      out.add_float(name, view.shape, std::move(values));
+      continue;
+    }
+    auto halves = std::make_shared<std::vector<std::uint16_t>>();
+    halves->reserve(values.size());
+    for (const float v : values)
+      halves->push_back(dtype == DType::kF16 ? float_to_half(v) : float_to_bf16(v));
+    out.tensors[name] = {dtype, view.shape, std::as_bytes(std::span(*halves))};
+    out.owners.push_back(std::move(halves));
+  }
+  return out;
 }
 
 void save_checkpoint(const fs::path& dir, const ModelConfig& config, const TensorMap& weights,

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,9 @@ struct Dialect {
 
 // All of them, in the order in which they are asked. One file each: dialect_NAME.cc.
 const std::vector<Dialect>& dialects();
+// The first that recognises the path; null when none does.
+const Dialect* dialect_of(const std::filesystem::path& path);
+
 const Dialect& open_clip_dialect();   // OpenAI/OpenCLIP and CustomText names (timm, HF towers)
 const Dialect& hf_clip_dialect();     // transformers CLIPModel
 const Dialect& hf_siglip_dialect();   // transformers SiglipModel, Siglip2Model
@@ -48,12 +52,18 @@ class TensorRenamer {
   void slice(const std::string& from, const std::string& to, std::int64_t begin, std::int64_t end);
   // Any computed float tensor.
   void put(const std::string& to, std::vector<std::int64_t> shape, std::vector<float> values);
+  // A tensor to compute with; counts as asked for.
+  const TensorView& at(const std::string& from);
   bool has(const std::string& from) const;
   void ignore(const std::string& from);  // known, of no use
   // The result. Throws kCorrupt naming a tensor that nothing asked for.
   TensorMap take();
 
  private:
+  const TensorView& use(const std::string& from);
+  [[noreturn]] void fail(const std::string& tensor, const std::string& problem) const;
+  void own(const std::string& to, TensorView view, std::shared_ptr<std::vector<std::byte>> bytes);
+
   const TensorMap& from_;
   std::string where_;
   TensorMap to_;
