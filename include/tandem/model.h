@@ -24,6 +24,9 @@ struct LoadOptions {
   int threads = 0;  // 0: one per core that the process may use
   std::filesystem::path assets;  // holds models/, prompts/, tokenizers/; empty: default_assets()
   PictureReading reading = PictureReading::kAsSeen;
+  // Shrinks large JPEGs while they are decoded, down to twice the model's input: several times
+  // faster, and the vectors differ a little from the reference's (docs/embed.md has figures).
+  bool fast_jpeg = false;
 };
 
 // Immutable after load, cheap to copy, safe to share between threads.

@@ -32,6 +32,8 @@ void add_model_options(Options& options, ModelFlags& flags) {
   options.text("--device", "D", flags.device, "cpu, or cuda with tandem-torch (default: cpu)");
   options.flag("--reference", flags.reference,
                "read pictures exactly as open_clip does: no EXIF turning, alpha dropped");
+  options.flag("--fast-jpeg", flags.fast_jpeg,
+               "shrink large JPEGs while decoding: faster, vectors differ slightly");
   options.text("--assets", "DIR", flags.assets,
                "where models and prompts are (default: TANDEM_ASSETS, or as installed)");
 }
@@ -50,6 +52,7 @@ Model load(const ModelFlags& flags, const Context& context, Work work) {
   if (options.threads == 0 && work == Work::kLittle && is_small(flags.model, options.assets)) {
     options.threads = 1;
   }
+  options.fast_jpeg = flags.fast_jpeg;
   options.reading = flags.reference ? PictureReading::kReference : PictureReading::kAsSeen;
   return load_model(flags.model, options, flags.device, encoder_for(flags.device, context));
 }

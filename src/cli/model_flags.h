@@ -16,6 +16,7 @@ struct ModelFlags {
   std::string assets;
   int threads = 0;
   bool reference = false;
+  bool fast_jpeg = false;
 };
 
 void add_model_options(Options& options, ModelFlags& flags);

@@ -56,6 +56,7 @@ Model load_model(const std::string& name, const LoadOptions& options, const std:
     rep->decode.alpha = Alpha::kDrop;
     rep->decode.exif_orientation = false;
   }
+  if (options.fast_jpeg) rep->decode.short_side_px = 2 * rep->checkpoint.config.preprocess.size_px;
   rep->logit_scale = read_logit_scale(rep->checkpoint);
   rep->encoder = make_encoder(
       rep->checkpoint, {.precision = rep->precision, .threads = rep->threads, .device = device});

@@ -108,8 +108,8 @@ class Pipeline {
       return;
     }
     const auto image = decode_image(bytes, source_.name(index), model_.decode);
-    slot.row.width = image.width;
-    slot.row.height = image.height;
+    slot.row.width = image.full_width > 0 ? image.full_width : image.width;
+    slot.row.height = image.full_height > 0 ? image.full_height : image.height;
     const auto& config = model_.checkpoint.config.preprocess;
     slot.pixels.resize(static_cast<std::size_t>(config.size_px) * config.size_px * 3);
     transform_image(image, config, slot.pixels);

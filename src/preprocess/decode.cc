@@ -93,7 +93,7 @@ std::string head_of(Bytes bytes) {
 }
 
 Image with_alpha(const Image& in) {
-  Image out{in.width, in.height, 4, {}};
+  Image out{in.width, in.height, 4, {}, in.full_width, in.full_height};
   const std::size_t n = static_cast<std::size_t>(in.width) * in.height;
   out.pixels.resize(n * 4);
   for (std::size_t i = 0; i < n; ++i) {
@@ -163,6 +163,9 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name,
   if (format == std::end(kFormats)) refuse_format(job);
   Decoded decoded = format->decode(job);
   Image image = oriented(std::move(decoded.image), decoded.orientation);
+  const bool turned = decoded.orientation >= 5;  // EXIF: rows become columns
+  image.full_width = turned ? decoded.full_height : decoded.full_width;
+  image.full_height = turned ? decoded.full_width : decoded.full_height;
   if (image.channels == 4 && options.alpha != Alpha::kKeep) {
     image = without_alpha(std::move(image), options.alpha);
   } else if (image.channels == 3 && options.alpha == Alpha::kKeep) {

@@ -76,8 +76,10 @@ bool read_header(JpegReader& r, Bytes bytes) {
 }
 
 // Four components come out as CMYK (inverted, as Adobe writes it), all else as RGB.
-bool start(JpegReader& r) {
+bool start(JpegReader& r, unsigned shrink) {
   if (setjmp(r.on_error) != 0) return false;
+  r.jpeg.scale_num = 1;
+  r.jpeg.scale_denom = shrink;
   r.jpeg.out_color_space = r.jpeg.num_components == 4 ? JCS_CMYK : JCS_RGB;
   jpeg_start_decompress(&r.jpeg);
   return true;
@@ -117,6 +119,15 @@ int orientation_of(const JpegReader& r) {
   return 1;
 }
 
+// The largest DCT scale that leaves the short side at least `short_side_px`.
+unsigned shrink_for(int short_side_px, std::int64_t short_side) {
+  if (short_side_px <= 0) return 1;
+  for (const unsigned shrink : {8U, 4U, 2U}) {
+    if (short_side / shrink >= short_side_px) return shrink;
+  }
+  return 1;
+}
+
 [[noreturn]] void fail(const DecodeJob& job, const JpegReader& reader) {
   if (!reader.too_many_scans) throw_damaged(job, "JPEG", reader.message);
   throw Error(Kind::kInput, job.name + ": progressive JPEG picture with more than " +
@@ -141,14 +152,20 @@ Decoded decode_jpeg(const DecodeJob& job) {
   const std::int64_t affordable = kMinScans * (job.options.max_pixels / (width * height));
   reader.max_scans = static_cast<int>(std::min<std::int64_t>(
       job.options.max_jpeg_scans, std::max<std::int64_t>(kMinScans, affordable)));
-  if (!start(reader)) fail(job, reader);
+  const unsigned shrink = shrink_for(job.options.short_side_px, std::min(width, height));
+  if (!start(reader, shrink)) fail(job, reader);
 
   Decoded out;
   if (job.options.exif_orientation) out.orientation = orientation_of(reader);
-  out.image.width = static_cast<int>(width);
-  out.image.height = static_cast<int>(height);
-  out.image.pixels.resize(static_cast<std::size_t>(width * height) * 3);
-  std::vector<std::uint8_t> row(reader.jpeg.output_components == 4 ? width * 4 : 0);
+  if (shrink > 1) {
+    out.full_width = static_cast<int>(width);
+    out.full_height = static_cast<int>(height);
+  }
+  out.image.width = static_cast<int>(reader.jpeg.output_width);
+  out.image.height = static_cast<int>(reader.jpeg.output_height);
+  out.image.pixels.resize(static_cast<std::size_t>(out.image.width) * out.image.height * 3);
+  std::vector<std::uint8_t> row(
+      reader.jpeg.output_components == 4 ? std::size_t{4} * reader.jpeg.output_width : 0);
   if (!read_pixels(reader, out.image.pixels.data(), row.empty() ? nullptr : row.data())) {
     fail(job, reader);
   }

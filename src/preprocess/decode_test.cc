@@ -93,6 +93,28 @@ TEST(Decode, EqualsPillowForEveryKindOfFile) {
   }
 }
 
+// Image.draft() of Pillow 13.0.0, then exif_transpose and convert("RGB").
+TEST(Decode, ShrinksAJpegInTheDctAsPillowsDraftDoes) {
+  struct Case {
+    const char* name;
+    int short_side_px;
+    Expected want;
+  };
+  const Case cases[] = {
+      {"jpeg-420.jpg", 17, {23, 18, 0x66CC63DC}}, {"jpeg-420.jpg", 8, {12, 9, 0xB616FED6}},
+      {"jpeg-444.jpg", 17, {23, 18, 0x158F05F3}}, {"jpeg-444.jpg", 8, {12, 9, 0x746E6B11}},
+      {"jpeg-exif6.jpg", 6, {6, 10, 0x3DDCAB72}}, {"jpeg-exif6.jpg", 3, {3, 5, 0x3C94C320}},
+      {"jpeg-cmyk.jpg", 17, {23, 18, 0x10D76EAA}}};
+  for (const Case& c : cases) {
+    const Image whole = decode_image(bytes_of(c.name), c.name);
+    const Image small = decode_image(bytes_of(c.name), c.name, {.short_side_px = c.short_side_px});
+    expect_equal(small, c.want, c.name);
+    EXPECT_EQ(small.full_width, whole.width);
+    EXPECT_EQ(small.full_height, whole.height);
+  }
+  EXPECT_EQ(decode_image(bytes_of("jpeg-420.jpg"), "x", {.short_side_px = 18}).width, 45);
+}
+
 TEST(Decode, GivesAnErrorOrTheRightPictureWhenCutAnywhere) {
   for (const Golden& golden : goldens()) {
     const auto data = bytes_of(golden.name);

@@ -18,6 +18,8 @@ using Bytes = std::span<const std::byte>;
 struct Decoded {
   Image image;
   int orientation = 1;  // EXIF, 1..8
+  int full_width = 0;   // before it was shrunk while decoding; 0: it was not
+  int full_height = 0;
 };
 
 // What a decoder needs beside the bytes.
