@@ -27,7 +27,8 @@ std::array<float, 3> read_triple(const Reader& r, std::string_view key,
 }
 
 PreprocessConfig read_preprocess(const Reader& r, int image_size_px) {
-  r.refuse_unknown({"size", "mode", "mean", "std", "interpolation", "resize_mode", "fill_color"});
+  r.refuse_unknown(
+      {"size", "mode", "mean", "std", "interpolation", "resize_mode", "fill_color", "crop_offset"});
   PreprocessConfig p;
   p.size_px = square_size(r, "size", image_size_px);
   if (p.size_px != image_size_px) {
@@ -60,6 +61,10 @@ PreprocessConfig read_preprocess(const Reader& r, int image_size_px) {
     corrupt(r, "resize_mode",
             fmt::format("is \"{}\". Expected \"shortest\", \"squash\" or \"longest\".", mode));
   p.fill_color = static_cast<std::uint8_t>(bounded(r, "fill_color", 0, 0, 255));
+  const std::string offset = r.text("crop_offset", "half_to_even");
+  if (offset != "half_to_even" && offset != "down")
+    corrupt(r, "crop_offset", "is neither \"half_to_even\" nor \"down\".");
+  p.crop_offset = offset == "down" ? CropOffset::kDown : CropOffset::kHalfToEven;
   return p;
 }
 
@@ -90,6 +95,7 @@ json::object preprocess_json(const PreprocessConfig& p) {
   o["interpolation"] = p.interpolation == Filter::kBicubic ? "bicubic" : "bilinear";
   o["resize_mode"] = mode;
   o["fill_color"] = p.fill_color;
+  if (p.crop_offset == CropOffset::kDown) o["crop_offset"] = "down";
   return o;
 }
 

@@ -49,9 +49,10 @@ struct Span {
   int from, to, count;
 };
 
-Span centred(int have, int want) {
+Span centred(int have, int want, CropOffset offset) {
   if (have < want) return {0, (want - have) / 2, have};
-  return {round_half_even((have - want) / 2.0), 0, want};
+  const int margin = have - want;
+  return {offset == CropOffset::kDown ? margin / 2 : round_half_even(margin / 2.0), 0, want};
 }
 
 }  // namespace
@@ -62,7 +63,8 @@ void transform_image(const Image& image, const PreprocessConfig& config,
   assert(out.size() == static_cast<std::size_t>(size) * size * 3);
   assert(image.width > 0 && image.height > 0);
   const Size full = resized(image, config);
-  const Span x = centred(full.width, size), y = centred(full.height, size);
+  const Span x = centred(full.width, size, config.crop_offset);
+  const Span y = centred(full.height, size, config.crop_offset);
   const Box whole{0, 0, static_cast<double>(image.width), static_cast<double>(image.height)};
   const Image part = resize_window(image, {full.width, full.height, config.interpolation, whole,
                                            x.from, y.from, x.count, y.count});

@@ -17,7 +17,14 @@ enum class ResizeMode {
   kLongest,   // long side to size, then centred padding with fill_color
 };
 
-// open_clip's preprocess_cfg: {size, mode, mean, std, interpolation, resize_mode, fill_color}.
+// Where a centred crop begins when the margins cannot be equal.
+enum class CropOffset {
+  kHalfToEven,  // Python's round() of half the difference: torchvision, and so open_clip
+  kDown,        // rounded down: transformers' image processors
+};
+
+// open_clip's preprocess_cfg: {size, mode, mean, std, interpolation, resize_mode, fill_color},
+// and Tandem's own crop_offset.
 struct PreprocessConfig {
   int size_px = 224;
   std::array<float, 3> mean{0.48145466F, 0.4578275F, 0.40821073F};  // OpenAI CLIP
@@ -25,6 +32,7 @@ struct PreprocessConfig {
   Filter interpolation = Filter::kBicubic;
   ResizeMode resize_mode = ResizeMode::kShortest;
   std::uint8_t fill_color = 0;
+  CropOffset crop_offset = CropOffset::kHalfToEven;
 };
 
 // A batch of model inputs before normalisation. The engine normalises while it packs patches, in
