@@ -234,7 +234,10 @@ constexpr Kernels make_kernels(const char* name) {
   k.name = name;
   k.layer_norm = layer_norm<S>;
   k.gelu_bf16 = gelu_bf16<S>;
+  k.gelu_tanh_bf16 = gelu_tanh_bf16<S>;
   k.quick_gelu_bf16 = quick_gelu_bf16<S>;
+  k.silu_bf16 = silu_bf16<S>;
+  k.relu_bf16 = relu_bf16<S>;
   k.to_bf16 = to_bf16<S>;
   k.to_f32 = to_f32<S>;
   k.add = add<S>;

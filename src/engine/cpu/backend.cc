@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <omp.h>
+#include <optional>
 
 #include "core/error.h"
 
@@ -13,6 +14,24 @@ namespace tandem {
 namespace {
 
 int rounded(int rows, int multiple) { return (rows + multiple - 1) / multiple * multiple; }
+
+// What the engine's own product applies as it stores; nothing for what it cannot.
+std::optional<TileProduct::Activation> tile_activation(Activation activation) {
+  switch (activation) {
+    case Activation::kNone:
+      return TileProduct::Activation::kNone;
+    case Activation::kGelu:
+      return TileProduct::Activation::kGelu;
+    case Activation::kQuickGelu:
+      return TileProduct::Activation::kQuickGelu;
+    case Activation::kGeluTanh:
+      return TileProduct::Activation::kGeluTanh;
+    case Activation::kRelu:
+    case Activation::kSilu:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -88,7 +107,7 @@ CpuTensor CpuBackend::layer_norm(const Tensor& x, const Norm& norm) {
   Tensor out = tensor(x.rows, x.columns, norm.out);
   split(x.rows, [&](std::size_t begin, std::size_t end) {
     kernels_.layer_norm(x.f32(begin), static_cast<int>(end - begin), x.columns, norm.gain.data(),
-                        norm.bias.data(), out.at(begin), norm.out);
+                        norm.bias.data(), norm.eps, out.at(begin), norm.out);
   });
   return out;
 }
@@ -97,7 +116,8 @@ CpuTensor CpuBackend::linear(const Tensor& x, const Linear& linear, Activation a
   Tensor out = tensor(x.rows, linear.out, linear.type);
   // bf16: oneDNN's own activation slows the product more than a pass over the result, still in
   // cache, costs.
-  const bool apart = linear.type == Element::kBf16 && !linear.tiles;
+  const bool apart =
+      linear.type == Element::kBf16 && !(linear.tiles && tile_activation(activation));
   run_matmul(x, linear, out, false, apart ? Activation::kNone : activation);
   if (apart) activate(out, activation);
   return out;
@@ -266,9 +286,7 @@ void CpuBackend::run_tiles(const Tensor& x, const Linear& linear, const Tensor& 
   product.out = out.at(0);
   product.type = out.type;
   product.add = add;
-  if (activation == Activation::kGelu) product.activation = TileProduct::Activation::kGelu;
-  if (activation == Activation::kQuickGelu)
-    product.activation = TileProduct::Activation::kQuickGelu;
+  product.activation = tile_activation(activation).value();
   product.m = x.rows;
   product.k = linear.in;
   product.n = linear.out;
@@ -291,10 +309,24 @@ void CpuBackend::execute(const Primitive& p, std::unordered_map<int, dnnl::memor
 }
 
 void CpuBackend::activate(const Tensor& x, Activation activation) {
-  if (activation == Activation::kNone) return;
-  if (activation == Activation::kRelu)
-    throw Error(Kind::kInternal, "linear: relu is not a tower's activation.");
-  const auto run = activation == Activation::kGelu ? kernels_.gelu_bf16 : kernels_.quick_gelu_bf16;
+  const auto run = [&]() -> void (*)(Bf16*, std::size_t) {
+    switch (activation) {
+      case Activation::kNone:
+        return nullptr;
+      case Activation::kGelu:
+        return kernels_.gelu_bf16;
+      case Activation::kQuickGelu:
+        return kernels_.quick_gelu_bf16;
+      case Activation::kRelu:
+        return kernels_.relu_bf16;
+      case Activation::kGeluTanh:
+        return kernels_.gelu_tanh_bf16;
+      case Activation::kSilu:
+        return kernels_.silu_bf16;
+    }
+    return nullptr;
+  }();
+  if (run == nullptr) return;
   split(x.rows,
         [&](std::size_t begin, std::size_t end) { run(x.bf16(begin), (end - begin) * x.columns); });
 }

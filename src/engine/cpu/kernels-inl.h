@@ -63,25 +63,51 @@ constexpr float kGelu[8] = {7.969319261057266e-1F,  -1.310567131087006e-1F, 1.85
                             -1.901358990030186e-3F, 1.3378730382146951e-4F, -6.076293760378165e-6F,
                             1.588428661548612e-7F,  -1.803747468172025e-9F};
 
-// 0.5 x (1 + erf(x / sqrt 2)), absolute error below 8e-5 on [-4.2,4.2] and 3e-6 |x| beyond: below
-// bf16's own rounding of the values that matter beside it.
+// tanh(sqrt(2/pi) (x + 0.044715 x^3)), the same way.
+constexpr float kGeluTanh[8] = {7.967919144805542e-1F,  -1.3142497336831244e-1F,
+                                1.8860842034684716e-2F, -1.965145903420737e-3F,
+                                1.4141114840848887e-4F, -6.568270754621516e-6F,
+                                1.752997732810679e-7F,  -2.027972370334421e-9F};
+
+// 0.5 x (1 + x P(x^2)).
 template <typename S>
-typename S::F gelu(typename S::F x) {
+typename S::F half_gate(typename S::F x, const float (&coefficients)[8]) {
   const auto c = S::min(S::max(x, S::all(-4.2F)), S::all(4.2F));
   const auto t = S::mul(c, c);
-  auto p = S::all(kGelu[7]);
-  for (int i = 6; i >= 0; --i) p = S::fma(p, t, S::all(kGelu[i]));
+  auto p = S::all(coefficients[7]);
+  for (int i = 6; i >= 0; --i) p = S::fma(p, t, S::all(coefficients[i]));
   const auto half = S::mul(x, S::all(0.5F));
   return S::fma(half, S::mul(c, p), half);
 }
 
+// 0.5 x (1 + erf(x / sqrt 2)), absolute error below 8e-5 on [-4.2,4.2] and 3e-6 |x| beyond: below
+// bf16's own rounding of the values that matter beside it.
+template <typename S>
+typename S::F gelu(typename S::F x) {
+  return half_gate<S>(x, kGelu);
+}
+
+// Its approximation by tanh (PyTorch's approximate="tanh"): absolute error below 1e-4 on [-4.2,4.2]
+// and 7e-6 |x| beyond.
+template <typename S>
+typename S::F gelu_tanh(typename S::F x) {
+  return half_gate<S>(x, kGeluTanh);
+}
+
+// x * sigmoid(slope x).
+template <typename S>
+typename S::F sigmoid_gate(typename S::F x, float slope) {
+  return S::div(x, S::add(S::all(1.0F), exp<S>(S::min(S::mul(x, S::all(-slope)), S::all(80.0F)))));
+}
+
 template <typename S>
 typename S::F quick_gelu(typename S::F x) {
-  return S::div(x, S::add(S::all(1.0F), exp<S>(S::min(S::mul(x, S::all(-1.702F)), S::all(80.0F)))));
+  return sigmoid_gate<S>(x, 1.702F);
 }
 
 template <typename S, typename Out>
-void layer_norm_row(const float* x, int width, const float* gain, const float* bias, Out* out) {
+void layer_norm_row(const float* x, int width, const float* gain, const float* bias, float eps,
+                    Out* out) {
   using F = typename S::F;
   const int whole = width / S::kLanes * S::kLanes;
   F sum0 = S::zero();
@@ -109,7 +135,7 @@ void layer_norm_row(const float* x, int width, const float* gain, const float* b
   }
   float squares = S::sum(S::add(sq0, sq1));
   for (; i < width; ++i) squares += (x[i] - mean) * (x[i] - mean);
-  const float inverse = 1.0F / __builtin_sqrtf(squares / static_cast<float>(width) + 1e-5F);
+  const float inverse = 1.0F / __builtin_sqrtf(squares / static_cast<float>(width) + eps);
   const F scale = S::all(inverse);
   for (i = 0; i < whole; i += S::kLanes) {
     const F y = S::mul(S::sub(S::load(x + i), m), scale);
@@ -125,13 +151,13 @@ void layer_norm_row(const float* x, int width, const float* gain, const float* b
 
 template <typename S>
 void layer_norm(const float* x, int rows, int width, const float* gain, const float* bias,
-                void* out, Element type) {
+                float eps, void* out, Element type) {
   for (int r = 0; r < rows; ++r) {
     const std::size_t at = static_cast<std::size_t>(r) * width;
     if (type == Element::kF32) {
-      layer_norm_row<S>(x + at, width, gain, bias, static_cast<float*>(out) + at);
+      layer_norm_row<S>(x + at, width, gain, bias, eps, static_cast<float*>(out) + at);
     } else {
-      layer_norm_row<S>(x + at, width, gain, bias, static_cast<Bf16*>(out) + at);
+      layer_norm_row<S>(x + at, width, gain, bias, eps, static_cast<Bf16*>(out) + at);
     }
   }
 }
@@ -139,6 +165,21 @@ void layer_norm(const float* x, int rows, int width, const float* gain, const fl
 template <typename S>
 void gelu_bf16(Bf16* x, std::size_t count) {
   map_vectors<S>(x, x, count, [](typename S::F v) { return gelu<S>(v); });
+}
+
+template <typename S>
+void gelu_tanh_bf16(Bf16* x, std::size_t count) {
+  map_vectors<S>(x, x, count, [](typename S::F v) { return gelu_tanh<S>(v); });
+}
+
+template <typename S>
+void silu_bf16(Bf16* x, std::size_t count) {
+  map_vectors<S>(x, x, count, [](typename S::F v) { return sigmoid_gate<S>(v, 1.0F); });
+}
+
+template <typename S>
+void relu_bf16(Bf16* x, std::size_t count) {
+  map_vectors<S>(x, x, count, [](typename S::F v) { return S::max(v, S::zero()); });
 }
 
 template <typename S>

@@ -32,7 +32,7 @@ struct AttentionUnit {
 // column_end) of it. Requires: K and N multiples of 32; a readable up to the next multiple of 32
 // rows.
 struct TileProduct {
-  enum class Activation { kNone, kGelu, kQuickGelu };
+  enum class Activation { kNone, kGelu, kQuickGelu, kGeluTanh };
   const Bf16* a = nullptr;
   const Bf16* weights = nullptr;
   const float* bias = nullptr;  // null: none
@@ -55,13 +55,17 @@ void pack_tiles(const float* weights, int in, int out, Bf16* packed);
 struct Kernels {
   const char* name;
 
-  // out row = (x - mean) / sqrt(variance + 1e-5) * gain + bias, statistics over `width`. `out` may
+  // out row = (x - mean) / sqrt(variance + eps) * gain + bias, statistics over `width`. `out` may
   // be x for kF32.
   void (*layer_norm)(const float* x, int rows, int width, const float* gain, const float* bias,
-                     void* out, Element type);
-  // In place. GELU (exact, by erf, to bf16's precision) and x * sigmoid(1.702 x).
+                     float eps, void* out, Element type);
+  // In place. GELU by erf and by tanh (both to bf16's precision), x * sigmoid(1.702 x), x *
+  // sigmoid(x), max(x, 0).
   void (*gelu_bf16)(Bf16* x, std::size_t count);
+  void (*gelu_tanh_bf16)(Bf16* x, std::size_t count);
   void (*quick_gelu_bf16)(Bf16* x, std::size_t count);
+  void (*silu_bf16)(Bf16* x, std::size_t count);
+  void (*relu_bf16)(Bf16* x, std::size_t count);
   void (*to_bf16)(const float* x, Bf16* out, std::size_t count);
   void (*to_f32)(const Bf16* x, float* out, std::size_t count);
   void (*add)(const float* a, const float* b, float* out, std::size_t count);

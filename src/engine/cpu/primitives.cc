@@ -30,6 +30,10 @@ void append_activation(dnnl::post_ops& ops, Activation activation) {
       return ops.append_eltwise(dnnl::algorithm::eltwise_swish, 1.702F, 0);
     case Activation::kRelu:
       return ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0, 0);
+    case Activation::kGeluTanh:
+      return ops.append_eltwise(dnnl::algorithm::eltwise_gelu_tanh, 0, 0);
+    case Activation::kSilu:
+      return ops.append_eltwise(dnnl::algorithm::eltwise_swish, 1.0F, 0);
   }
 }
 

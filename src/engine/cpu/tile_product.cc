@@ -52,6 +52,7 @@ template <TileProduct::Activation A>
 __m512 activate(__m512 x) {
   if constexpr (A == TileProduct::Activation::kGelu) return gelu<Avx512Bf16>(x);
   if constexpr (A == TileProduct::Activation::kQuickGelu) return quick_gelu<Avx512Bf16>(x);
+  if constexpr (A == TileProduct::Activation::kGeluTanh) return gelu_tanh<Avx512Bf16>(x);
   return x;
 }
 
@@ -99,6 +100,8 @@ void store_block(const TileProduct& p, const float* block, int row, int rows, in
       return store_bf16<TileProduct::Activation::kGelu>(p, block, row, rows, column);
     case TileProduct::Activation::kQuickGelu:
       return store_bf16<TileProduct::Activation::kQuickGelu>(p, block, row, rows, column);
+    case TileProduct::Activation::kGeluTanh:
+      return store_bf16<TileProduct::Activation::kGeluTanh>(p, block, row, rows, column);
   }
 }
 
