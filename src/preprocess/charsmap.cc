@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/utf8.h"
 
 namespace tandem {
 namespace {
@@ -16,20 +17,22 @@ std::size_t offset(std::uint32_t unit) {
 }
 
 [[noreturn]] void fail(const std::string& name, const std::string& what) {
-  throw Error(Kind::kCorrupt, name + ": precompiled_charsmap: " + what +
-                                  ". Expected SentencePiece's compiled rules: the file is damaged.");
+  throw Error(Kind::kCorrupt,
+              name + ": precompiled_charsmap: " + what +
+                  ". Expected SentencePiece's compiled rules: the file is damaged.");
 }
 
 }  // namespace
 
 Charsmap::Charsmap(std::string_view bytes, const std::string& name) {
   std::uint32_t trie_bytes = 0;
-  if (bytes.size() <= sizeof trie_bytes) fail(name, "only " + std::to_string(bytes.size()) + " bytes");
+  if (bytes.size() <= sizeof trie_bytes)
+    fail(name, "only " + std::to_string(bytes.size()) + " bytes");
   std::memcpy(&trie_bytes, bytes.data(), sizeof trie_bytes);
   bytes.remove_prefix(sizeof trie_bytes);
   if (trie_bytes >= bytes.size() || trie_bytes == 0 || trie_bytes % 4 != 0) {
-    fail(name, "a trie of " + std::to_string(trie_bytes) + " bytes in " +
-                   std::to_string(bytes.size()));
+    fail(name,
+         "a trie of " + std::to_string(trie_bytes) + " bytes in " + std::to_string(bytes.size()));
   }
   units_.resize(trie_bytes / 4);
   std::memcpy(units_.data(), bytes.data(), trie_bytes);
@@ -63,6 +66,8 @@ void Charsmap::check(const std::string& name) const {
     }
   }
 }
+
+bool Charsmap::is_utf8() const { return tandem::is_utf8(replacements_); }
 
 Charsmap::Match Charsmap::match(std::string_view text, Stop stop) const {
   Match found;

@@ -21,8 +21,11 @@ class Charsmap {
 
   bool empty() const { return units_.empty(); }
 
+  // Whether all replacements are UTF-8, which tokenizers asks for and sentencepiece does not.
+  bool is_utf8() const;
+
   struct Match {
-    std::size_t size = 0;  // bytes of the text that match; 0: none
+    std::size_t size = 0;          // bytes of the text that match; 0: none
     std::string_view replacement;  // owned by this map
   };
   // The longest (sentencepiece) or the shortest (tokenizers) sequence that `text` begins with.

@@ -144,4 +144,14 @@ std::u32string nfc(std::u32string text) {
   return composed_text(characters);
 }
 
+std::u32string nfd(std::u32string text) {
+  if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0xC0; })) return text;
+  std::vector<Classed> characters = decomposed(text);
+  order_canonically(characters);
+  std::u32string out;
+  out.reserve(characters.size());
+  for (const Classed& c : characters) out.push_back(c.character);
+  return out;
+}
+
 }  // namespace tandem

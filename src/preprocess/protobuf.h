@@ -12,8 +12,7 @@ namespace tandem {
 class ProtobufReader {
  public:
   // `name` is used in messages (a path).
-  ProtobufReader(std::string_view message, const std::string& name)
-      : rest_(message), name_(name) {}
+  ProtobufReader(std::string_view message, const std::string& name) : rest_(message), name_(name) {}
 
   enum class Wire : std::uint8_t { kVarint, kFixed64, kBytes, kGroup, kEndGroup, kFixed32 };
 

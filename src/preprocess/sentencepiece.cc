@@ -19,6 +19,12 @@ std::size_t character_size(char lead) {
   return byte < 0xC0 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
 }
 
+// What a user-defined piece counts, whatever its score in the file. Source: sentencepiece 0.2.3,
+// measured; older ones count -0.1.
+float user_defined_score(std::size_t size_bytes) {
+  return 0.1F * static_cast<float>(size_bytes - 1);
+}
+
 }  // namespace
 
 SentencePiece::SentencePiece(SentencePieceModel model, const std::string& name)
@@ -28,7 +34,6 @@ SentencePiece::SentencePiece(SentencePieceModel model, const std::string& name)
   std::vector<std::pair<std::string_view, std::int32_t>> reserved;
   std::vector<std::pair<std::string_view, std::int32_t>> user_defined;
   lowest_score_ = std::numeric_limits<float>::max();
-  highest_score_ = std::numeric_limits<float>::min();  // as the reference: the least above zero
   byte_ids_.assign(256, model_.unknown_id);
   for (std::size_t i = 0; i < model_.pieces.size(); ++i) {
     const auto& piece = model_.pieces[i];
@@ -40,7 +45,6 @@ SentencePiece::SentencePiece(SentencePieceModel model, const std::string& name)
     if (piece.type == PieceType::kByte) byte_ids_[byte_of_piece(piece.text)] = id;
     if (piece.type != PieceType::kNormal) continue;
     lowest_score_ = std::min(lowest_score_, piece.score);
-    highest_score_ = std::max(highest_score_, piece.score);
   }
   pieces_ = PieceTrie(std::move(normal));
   reserved_ = PieceTrie(std::move(reserved));
@@ -92,8 +96,8 @@ std::string SentencePiece::normalized(std::string_view text) const {
 
 std::vector<std::int32_t> SentencePiece::encode(std::string_view text) const {
   const std::string clean = normalized(text);
-  const auto found = model_.algorithm == SentencePieceModel::Algorithm::kUnigram ? unigram(clean)
-                                                                                 : bpe(clean);
+  const auto found =
+      model_.algorithm == SentencePieceModel::Algorithm::kUnigram ? unigram(clean) : bpe(clean);
   std::vector<std::int32_t> ids;
   ids.reserve(found.size());
   std::size_t begin = 0;
@@ -114,7 +118,7 @@ std::vector<std::int32_t> SentencePiece::encode(std::string_view text) const {
 }
 
 // The path of the highest total score, by the best path that ends at each byte (Viterbi). Scores
-// are summed in float, user-defined pieces' in double, as in the reference: ties fall the same way.
+// are summed in float, as in the reference: ties fall the same way.
 std::vector<SentencePiece::Found> SentencePiece::unigram(std::string_view text) const {
   struct Best {
     std::size_t start = 0;
@@ -122,9 +126,9 @@ std::vector<SentencePiece::Found> SentencePiece::unigram(std::string_view text) 
     std::int32_t id = -1;
   };
   std::vector<Best> best(text.size() + 1);
-  const auto offer = [&](std::size_t start, std::size_t end, double score, std::int32_t id) {
+  const auto offer = [&](std::size_t start, std::size_t end, float score, std::int32_t id) {
     if (best[end].id >= 0 && !(score > best[end].score)) return;
-    best[end] = {start, static_cast<float>(score), id};
+    best[end] = {start, score, id};
   };
   const float unknown_score = lowest_score_ - kUnknownPenalty;
   for (std::size_t start = 0; start < text.size();) {
@@ -139,9 +143,8 @@ std::vector<SentencePiece::Found> SentencePiece::unigram(std::string_view text) 
       if (id == PieceTrie::kNone) continue;
       const auto& piece = model_.pieces[static_cast<std::size_t>(id)];
       if (piece.type == PieceType::kUnused) continue;
-      const double score = piece.type == PieceType::kUserDefined
-                               ? static_cast<float>(end - start) * highest_score_ - 0.1
-                               : piece.score;
+      const float score =
+          piece.type == PieceType::kUserDefined ? user_defined_score(end - start) : piece.score;
       offer(start, end, score + so_far, id);
       has_character |= end - start == size;
     }

@@ -45,7 +45,6 @@ class SentencePiece {
   PieceTrie user_defined_;  // never taken apart nor changed
   std::vector<std::int32_t> byte_ids_;
   float lowest_score_ = 0;
-  float highest_score_ = 0;
 };
 
 }  // namespace tandem

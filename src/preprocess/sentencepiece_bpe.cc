@@ -64,8 +64,7 @@ class Merger {
   }
 
   bool is_unused(std::int32_t id) const {
-    return id >= 0 &&
-           bpe_.model.pieces[static_cast<std::size_t>(id)].type == PieceType::kUnused;
+    return id >= 0 && bpe_.model.pieces[static_cast<std::size_t>(id)].type == PieceType::kUnused;
   }
 
   void offer(std::uint32_t left, std::uint32_t right) {

@@ -125,8 +125,8 @@ void Parser::check() {
     if (text.empty()) fail(what + " is empty");
     if (text.find('\0') != text.npos) fail(what + " holds NUL");
     if (!std::isfinite(score)) fail(what + " has no finite score");
-    const bool is_normal = type == PieceType::kNormal || type == PieceType::kUserDefined ||
-                           type == PieceType::kUnused;
+    const bool is_normal =
+        type == PieceType::kNormal || type == PieceType::kUserDefined || type == PieceType::kUnused;
     if (!(is_normal ? normal : reserved).insert(text).second) fail(what + " is there twice");
     if (type == PieceType::kUnknown) {
       if (unknown >= 0) fail(what + " is a second unknown piece");

@@ -23,7 +23,7 @@ enum class TextClean {
   kWhitespace,    // open_clip "whitespace": ftfy, HTML unescape twice, runs of white space to one
   kLower,         // open_clip "lower": the same, then lower case
   kCanonicalize,  // open_clip "canonicalize": ftfy, HTML, no punctuation, lower case, white space
-  kSiglip,        // transformers' SiglipTokenizer: no punctuation, white space, no case folding
+  kSiglip,        // transformers' SiglipTokenizer: lower case, no ASCII punctuation, white space
   kLowerOnly,     // str.lower() and nothing else (transformers' SigLIP 2)
 };
 
@@ -32,8 +32,9 @@ struct TokenizerSpec {
   TokenizerKind kind = TokenizerKind::kClipBpe;
   TextClean clean = TextClean::kLower;  // kClipBpe knows kLower only
   int context_length = 77;
-  // Rows of the token embedding. Ids at or past it are refused at load (an unused one in the file
-  // is allowed); kClipBpe cuts its vocabulary to it. 0: whatever the file has.
+  // Rows of the token embedding; 0: whatever the file has. A file with a larger vocabulary is
+  // refused at load; a text that holds an added token past it, by encode(), with kInput. kClipBpe
+  // cuts its vocabulary to it.
   int vocab_size = 49'408;
   // The text tower reads its padding (SigLIP, CLIPA): encode() returns context_length ids, filled
   // with pad_id at the end. Otherwise (CLIP, masked towers: XLM-R, BERT, mT5) only the real ids.

@@ -23,6 +23,9 @@ std::u32string lower(std::u32string_view text);
 // Normalization form C.
 std::u32string nfc(std::u32string text);
 
+// Normalization form D.
+std::u32string nfd(std::u32string text);
+
 // Canonical combining class; 0 for most characters.
 int combining_class(char32_t c);
 

@@ -1,0 +1,151 @@
+"""Writes src/preprocess/hf_tables.h: characters as Hugging Face's tokenizers sees them.
+
+That library mixes several Unicode versions (Rust's, Oniguruma's, two old crates'), so it is asked about every character.
+Run with the reference environment active.
+"""
+
+import base64
+import importlib.metadata
+import io
+import json
+import tempfile
+import unicodedata
+
+import emit
+import sentencepiece
+import sentencepiece.sentencepiece_model_pb2 as model_pb2
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+CHARACTERS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+
+
+def precompiled(sources, target):
+    """The normaliser Precompiled that maps each of `sources` to `target`."""
+    model = io.BytesIO()
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
+        rules.writelines(f"{source:X}\t{ord(target):X}\n" for source in sources)
+        rules.flush()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(["some words", "more words"] * 50), model_writer=model, vocab_size=16, hard_vocab_limit=False,
+            normalization_rule_tsv=rules.name, minloglevel=2,
+        )  # fmt: skip
+    charsmap = model_pb2.ModelProto.FromString(model.getvalue()).normalizer_spec.precompiled_charsmap
+    text = json.loads(Tokenizer(models.BPE()).to_str())
+    text["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(charsmap).decode()}
+    return Tokenizer.from_str(json.dumps(text)).normalizer
+
+
+def is_split(pre_tokenizer, text):
+    return len(pre_tokenizer.pre_tokenize_str(text)) > 1
+
+
+def candidates_for_control():
+    """Characters that could break a grapheme before a combining mark."""
+    out = []
+    for c in CHARACTERS:
+        if unicodedata.category(chr(c)) in ("Cc", "Cf", "Zl", "Zp") or c == 0x2065 or 0xFFF0 <= c < 0xFFF9 or 0xE0000 <= c < 0xE1000:
+            out.append(c)
+    return [c for c in out if c]
+
+
+def properties():
+    clean = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=False, strip_accents=False, lowercase=False)
+    accents = normalizers.BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False)
+    marks = normalizers.StripAccents()
+    punctuation = pre_tokenizers.Punctuation("isolated")
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    words = pre_tokenizers.Whitespace()
+    letter, number, space = (pre_tokenizers.Split(Regex(p), "isolated") for p in (r"\p{L}", r"\p{N}", r"\s"))
+    joins = precompiled([ord("a")], "b")
+    controls = precompiled(candidates_for_control(), "b")
+    possible = set(candidates_for_control())
+    out = []
+    for c in CHARACTERS:
+        h = chr(c)
+        bits = 0
+        if is_split(letter, h + ".."):
+            bits = 1
+        elif is_split(number, h + ".."):
+            bits = 2
+        elif not is_split(space, h + ".."):
+            bits = 3
+        facts = (
+            clean.normalize_str(h) == "",
+            accents.normalize_str(h) == "",
+            is_split(punctuation, h + "a"),
+            is_split(digits, h + "a"),
+            not is_split(words, "a" + h) and words.pre_tokenize_str(h) != [],
+            marks.normalize_str(h) == "",
+            joins.normalize_str("a" + h) == "b",
+            c in possible and controls.normalize_str(h + "\u0301") != "b",
+        )
+        for i, fact in enumerate(facts):
+            bits |= int(fact) << (i + 2)
+        out.append((c, bits))
+    return out
+
+
+def runs(rows):
+    out, last = [], None
+    for c, bits in rows:
+        if bits != last:
+            out.append(c << 10 | bits)
+            last = bits
+    return out
+
+
+def lower_exceptions():
+    """Characters whose lower case here differs from Python's str.lower()."""
+    low = normalizers.Lowercase()
+    out = []
+    for c in CHARACTERS:
+        got = low.normalize_str(chr(c))
+        if got != chr(c).lower():
+            assert len(got) == 1
+            out += [c, ord(got)]
+    return out
+
+
+def compatibility():
+    """Characters with another NFKD than NFD: their start in `flat`, which holds the NFKDs one after the other."""
+    nfkd, nfd = normalizers.NFKD(), normalizers.NFD()
+    rows, flat = [], []
+    for c in CHARACTERS:
+        got = nfkd.normalize_str(chr(c))
+        if got != nfd.normalize_str(chr(c)):
+            rows += [c, len(flat)]
+            flat += map(ord, got)
+    return rows, flat
+
+
+def unclassed():
+    """Marks of Python's Unicode that this library puts in no combining class."""
+    nfd = normalizers.NFD()
+    out = []
+    for c in CHARACTERS:
+        combining = unicodedata.combining(chr(c))
+        if combining:
+            before, after = (("\u0345", chr(c)) if combining < 240 else (chr(c), "\u0301"))
+            assert unicodedata.combining(before) > unicodedata.combining(after)
+            if nfd.normalize_str("a" + before + after) == "a" + before + after:
+                out.append(c)
+    return out
+
+
+def main():
+    head = (
+        "// Generated by tools/tables/hf_tables.py: do not edit.\n"
+        f"// Characters as tokenizers {importlib.metadata.version('tokenizers')} sees them.\n"
+    )
+    body = emit.array("kHfRuns", runs(properties()), comment="// code point << 10 | properties, where they change; bits as in hf_unicode.cc.\n")
+    body += emit.array("kHfLower", lower_exceptions(), comment="// character, its lower case, where it is not unicode.h's.\n")
+    rows, flat = compatibility()
+    body += emit.array("kHfCompatibility", rows, comment="// character, where its compatibility decomposition starts in the next table.\n")
+    body += emit.array("kHfCompatibilityFlat", flat)
+    inert = sorted({*unclassed(), 0x11930, 0x11938})  # 11938: a composition it does not know
+    body += emit.array("kHfInert", inert, comment="// Characters that combine with nothing here, though they do for unicode.h.\n")
+    emit.write("src/preprocess/hf_tables.h", head, body)
+
+
+if __name__ == "__main__":
+    main()
