@@ -20,6 +20,7 @@ std::int64_t product(const std::vector<std::int64_t>& shape) {
 const std::vector<Dialect>& dialects() {
   static const std::vector<Dialect> kDialects = {
       open_clip_dialect(),
+      hf_clip_dialect(),
   };
   return kDialects;
 }

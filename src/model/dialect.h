@@ -37,6 +37,11 @@ const Dialect& big_vision_dialect();  // .npz of google-research/big_vision
 const Dialect& eva_dialect();         // baaivision/EVA's own names
 const Dialect& mobileclip_dialect();  // apple/ml-mobileclip's own names, re-parameterised on load
 
+// What hf_clip_dialect reads, from bytes already parsed (tests, fuzzing).
+ModelConfig parse_hf_clip_config(const json::value& v, const std::string& where);
+TensorMap rename_hf_clip(const TensorMap& theirs, const ModelConfig& config,
+                         const std::string& where);
+
 // A file's tensors of which each may be renamed, transposed, joined or cut: what readers share.
 // Tensors keep their dtype; only joined or transposed ones are copied.
 class TensorRenamer {

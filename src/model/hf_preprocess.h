@@ -1,0 +1,28 @@
+// transformers' image processors (preprocessor_config.json, or processor_config.json with one
+// nested in it) as a PreprocessConfig, and back. Pixels are those of the processors' Pillow
+// backend; the torchvision backend resizes with other rounding.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "core/json.h"
+#include "preprocess/transform.h"
+
+namespace tandem {
+
+// Of a transformers folder, whose image tower reads `image_size_px`. What the file leaves out is
+// filled in as its processor class does. Throws kNotFound without either file, kUnsupported for
+// what PreprocessConfig cannot express, kCorrupt.
+PreprocessConfig read_hf_preprocess(const std::filesystem::path& folder, int image_size_px);
+
+// The same from a parsed file.
+PreprocessConfig parse_hf_preprocess(const json::value& v, const std::string& where,
+                                     int image_size_px);
+
+// `type`: the class, e.g. "CLIPImageProcessor". A crop that begins as open_clip's does, which no
+// transformers processor can be told, is written as a key of Tandem's own, "crop_offset". Throws
+// kUnsupported for resize_mode "longest".
+json::object hf_preprocess_json(const PreprocessConfig& config, const std::string& type);
+
+}  // namespace tandem
