@@ -23,19 +23,34 @@ namespace tandem {
 struct Segments {
   std::vector<std::int32_t> offsets;  // (B+1), begins with 0
   int max_length = 0;
+  // Set where segments that begin alike share rows (share_prefixes): segment i attends to rows
+  // path[path_offsets[i] .. path_offsets[i+1]), its own last. Only Transformer reads these.
+  std::vector<std::int32_t> path;
+  std::vector<std::int32_t> path_offsets;
 
+  std::vector<std::int32_t> hidden;  // rows that nobody sees, ascending; causal attention only
+
+  bool shared() const { return !path.empty(); }
   int count() const { return static_cast<int>(offsets.size()) - 1; }
   int rows() const { return offsets.back(); }
   static Segments uniform(int count, int length);
   static Segments of(const TokenBatch& tokens);
+  // The paths as segments of their own, and where in them each own row stands.
+  Segments paths() const;
+  std::vector<std::int32_t> own_rows_in_paths() const;
   std::vector<std::int32_t> first_rows() const;
   std::vector<std::int32_t> last_rows() const;
 };
 
+// One segment a text. Each shares the rows of the tokens with which it begins like the one before
+// it (all but its last), so that templates cost what they differ in; exact under the causal mask.
+// Sort the texts first.
+Segments share_prefixes(const TokenBatch& tokens);
+
 enum class Mask { kNone, kCausal };
 
 // y = x W^T + b, W: (out,in) row-major. Rows [begin,end) of W and b when end > 0 (a slice of a
-// fused projection).
+// fused projection); one of them that is as long as those rows is used whole.
 struct LinearSpec {
   std::string weight;
   std::string bias = {};         // empty: none
@@ -44,10 +59,13 @@ struct LinearSpec {
   int begin = 0;
   int end = 0;
   // Matrices stored apart whose outputs follow those of `weight`: [q|k|v], [gate|value]. A bias of
-  // "" among others that have one is zeros.
+  // "" among others that have one is zeros. Rows [begin,end) as above; a bias that is as long as
+  // those rows is used whole (a fused qkv whose biases are stored apart).
   struct Part {
     std::string weight;
     std::string bias = {};
+    int begin = 0;
+    int end = 0;
   };
   std::vector<Part> more = {};
 };
@@ -106,6 +124,8 @@ concept Backend = requires(
   { b.linear(x, linear, Activation::kNone) } -> std::same_as<typename B::Tensor>;
   // residual + linear(x): the residual's storage may be reused.
   { b.linear_add(x, linear, std::move(residual)) } -> std::same_as<typename B::Tensor>;
+  // residual + x.
+  { b.add(std::move(residual), x) } -> std::same_as<typename B::Tensor>;
   // x: (T,2H) as [gate|value] -> act(gate) * value: (T,H). SwiGLU (kSilu), GEGLU (kGeluTanh).
   { b.gated(x, Activation::kSilu) } -> std::same_as<typename B::Tensor>;
   // Rotary position embedding on q and k of qkv (T,3D), in pairs (2i, 2i+1) of each head: pair ->
@@ -128,6 +148,11 @@ concept Backend = requires(
   {
     b.biased_attention(x, segments, int{}, float{}, table)
   } -> std::same_as<typename B::Tensor>;  // …, heads, scale, bias)
+  // Causal self_attention in which nobody sees the keys of `rows` (of qkv, ascending). Requires:
+  // every row sees a key.
+  { b.masked_attention(x, segments, int{}, rows) } -> std::same_as<typename B::Tensor>;
+  // Each segment of x, then the row of the first table plus row `place` of the positions: (T+B,D).
+  { b.append_row(x, segments, table, table, int{}) } -> std::same_as<typename B::Tensor>;
   { b.take_rows(x, rows) } -> std::same_as<typename B::Tensor>;
   // Mean of the rows of each segment: (B,D).
   { b.mean_rows(x, segments) } -> std::same_as<typename B::Tensor>;

@@ -2,8 +2,11 @@
 // in their own files.
 #pragma once
 
+#include <optional>
 #include <variant>
 
+#include "model/coca.h"
+#include "model/eva.h"
 #include "model/modified_resnet.h"
 #include "model/text.h"
 #include "model/vit.h"
@@ -17,17 +20,30 @@ class ImageTower {
 
   // pixels: (B,S,S,3) -> (B,E), not normalised.
   typename B::Tensor run(B& b, const PixelBatch& pixels, TrainingPass* training = nullptr) const {
-    if (const auto* vit = std::get_if<VisionTransformer<B>>(&tower_))
-      return vit->run(b, pixels, training);
-    return std::get<ModifiedResNet<B>>(tower_).run(b, pixels);
+    return std::visit(
+        [&](const auto& tower) {
+          if constexpr (requires { tower.run(b, pixels, training); })
+            return tower.run(b, pixels, training);
+          else
+            return tower.run(b, pixels);
+        },
+        tower_);
   }
 
+  // The image tower as OpenCLIP's ViT; null where it is another.
+  const VisionTransformer<B>* vit() const { return std::get_if<VisionTransformer<B>>(&tower_); }
+
  private:
-  using Tower = std::variant<VisionTransformer<B>, ModifiedResNet<B>>;
+  using Tower = std::variant<VisionTransformer<B>, ModifiedResNet<B>, Eva<B>>;
   static Tower make(typename B::Loader& load, const ModelConfig& config) {
-    if (config.vision.is_resnet())
-      return Tower(std::in_place_type<ModifiedResNet<B>>, load, config);
-    return Tower(std::in_place_type<VisionTransformer<B>>, load, config);
+    switch (config.vision.family) {
+      case VisionFamily::kModifiedResNet:
+        return Tower(std::in_place_type<ModifiedResNet<B>>, load, config);
+      case VisionFamily::kEva:
+        return Tower(std::in_place_type<Eva<B>>, load, config);
+      default:
+        return Tower(std::in_place_type<VisionTransformer<B>>, load, config);
+    }
   }
   Tower tower_;
 };
@@ -35,14 +51,20 @@ class ImageTower {
 template <Backend B>
 class Clip {
  public:
-  Clip(typename B::Loader& load, const ModelConfig& config)
-      : image_(load, config), text_(load, config) {}
+  // `captions`: CoCa's decoder too.
+  Clip(typename B::Loader& load, const ModelConfig& config, bool captions = false)
+      : image_(load, config), text_(load, config) {
+    if (captions && config.multimodal) decoder_.emplace(load, config);
+  }
   const ImageTower<B>& image() const { return image_; }
   const TextTransformer<B>& text() const { return text_; }
+  // Null unless asked for, and a model that has one.
+  const CocaDecoder<B>* decoder() const { return decoder_ ? &*decoder_ : nullptr; }
 
  private:
   ImageTower<B> image_;
   TextTransformer<B> text_;
+  std::optional<CocaDecoder<B>> decoder_;
 };
 
 }  // namespace tandem

@@ -99,6 +99,44 @@ json::object preprocess_json(const PreprocessConfig& p) {
   return o;
 }
 
+void require(const Reader& r, std::string_view key, bool holds, const std::string& problem) {
+  if (!holds) corrupt(r, key, problem);
+}
+
+// What the towers' sizes must have in common.
+void check_together(const Reader& r, const ModelConfig& c) {
+  using Pool = VisionConfig::AttentionPool;
+  const VisionConfig& v = c.vision;
+  const bool vit = v.family == VisionFamily::kVit;
+  const bool twice = v.attention_pool == Pool::kParallel || v.attention_pool == Pool::kCascade;
+  if (vit && v.pool == VisionConfig::Pool::kNone && !twice) {
+    throw Error(
+        Kind::kUnsupported,
+        fmt::format("{}: vision_cfg.pool_type: \"none\" gives no vector. Expected \"tok\" or "
+                    "\"avg\", or attentional_pool \"parallel\" or \"cascade\".",
+                    r.where()));
+  }
+  if (vit && v.attention_pool != Pool::kNone)
+    require(r, "embed_dim", c.embed_dim % v.pooler_heads == 0,
+            fmt::format("is no multiple of attn_pooler_heads {}.", v.pooler_heads));
+  require(
+      r, "embed_dim", !vit || !twice || c.embed_dim == v.width,
+      fmt::format("is not vision_cfg.width {}, as attentional_pool \"parallel\" and \"cascade\" "
+                  "need.",
+                  v.width));
+  const bool clip_text = c.text.hf.model.empty();
+  require(r, "embed_dim", !clip_text || c.text.projection || c.embed_dim == c.text.width,
+          fmt::format("is not text_cfg.width {}, and proj_type is \"none\".", c.text.width));
+  if (!c.multimodal) return;
+  const int tokens = v.attention_pool != Pool::kNone ? c.embed_dim : v.width;
+  const bool fits = (!vit || (tokens == c.multimodal->width && v.output_tokens)) &&
+                    (!clip_text || (c.text.width == c.multimodal->width && c.text.output_tokens));
+  require(r, "multimodal_cfg", fits,
+          fmt::format("has width {}: the towers' tokens do not fit. Expected output_tokens in both "
+                      "towers, and tokens of that width.",
+                      c.multimodal->width));
+}
+
 }  // namespace
 
 ModelConfig parse_model_config(const json::value& v, const std::string& where) {
@@ -114,6 +152,7 @@ ModelConfig parse_model_config(const json::value& v, const std::string& where) {
   config.vision = read_vision(r.required_child("vision_cfg"));
   config.text = read_text(r.required_child("text_cfg"));
   if (const auto decoder = r.child("multimodal_cfg")) config.multimodal = read_multimodal(*decoder);
+  check_together(r, config);
   config.quick_gelu = r.boolean("quick_gelu", false);
   config.custom_text = r.boolean("custom_text", false) || !config.text.hf.model.empty() ||
                        config.multimodal.has_value();

@@ -46,10 +46,12 @@ struct VisionConfig {
   // A timm trunk: its name fixes the shape (each family has a table of names), which the reader
   // copies into the fields above where they mean the same.
   struct Timm {
-    std::string model;                  // timm_model_name; empty: none
-    std::string pool;                   // timm_pool: "", "avg", "token", "map", …
-    std::string projection = "linear";  // timm_proj: "linear", "mlp", "none" or ""
-    bool projection_bias = false;       // timm_proj_bias
+    std::string model;  // timm_model_name; empty: none
+    std::string pool;   // timm_pool: "", "avg", "token", "map", …
+    // timm_proj: "linear" or "mlp" after the pooled trunk; "": the trunk's own head; "none":
+    // neither.
+    std::string projection = "linear";
+    bool projection_bias = false;  // timm_proj_bias
   } timm;
 
   bool is_resnet() const { return family == VisionFamily::kModifiedResNet; }
@@ -70,6 +72,7 @@ struct TextConfig {
   enum class Pool { kArgmax, kFirst, kLast, kEos } pool = Pool::kArgmax;  // pool_type
   bool embed_class = false;       // embed_cls: a learned row at the end is pooled (CoCa)
   bool correct_cls_mask = false;  // see open_clip 3.3 TextTransformer
+  bool output_tokens = false;     // CoCa: the decoder reads the tokens as well
   int pad_id = 0;
   int eos_id = 2;                // for Pool::kEos
   bool projection = true;        // proj_type "linear"; false: "none"
@@ -91,18 +94,21 @@ struct TextConfig {
   std::string tokenizer_clean;   // tokenizer_kwargs.clean: "lower", "whitespace", "canonicalize"
   bool strip_separator = false;  // tokenizer_kwargs.strip_sep_token
 
-  // Whether every text costs context_length rows: bidirectional attention that sees its padding.
-  bool reads_padding() const { return !causal && hf.model.empty(); }
+  // Whether every text costs context_length rows: bidirectional attention that sees its padding, or
+  // a pooled row that is padding.
+  bool reads_padding() const {
+    return (!causal || pool == Pool::kLast) && !embed_class && hf.model.empty();
+  }
 };
 
-// model_cfg.multimodal_cfg: CoCa's decoder (Yu et al. 2022; open_clip MultimodalTransformer).
+// model_cfg.multimodal_cfg: CoCa's decoder (Yu et al. 2022; open_clip MultimodalTransformer, which
+// reads neither mlp_ratio, 4 always, nor vocab_size, the text tower's).
 struct MultimodalConfig {
   int context_length = 76;
   int vocab_size = 49'408;
   int width = 512;
   int heads = 8;
   int layers = 12;
-  double mlp_ratio = 4.0;
   std::optional<double> layer_scale;
 };
 

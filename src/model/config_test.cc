@@ -67,14 +67,31 @@ TEST(ModelConfigTest, NamesTheKeyItDoesNotSupport) {
 
 TEST(ModelConfigTest, RefusesWhatChangesTheNumbersInSilence) {
   error_of(R"({"embed_dim":8,"vision_cfg":{"qk_norm":true},"text_cfg":{}})", Kind::kUnsupported);
-  error_of(R"({"embed_dim":8,"vision_cfg":{},"text_cfg":{"no_causal_mask":true}})",
+  error_of(R"({"embed_dim":8,"vision_cfg":{},"text_cfg":{"scale_heads":true}})",
            Kind::kUnsupported);
-  error_of(R"({"embed_dim":8,"vision_cfg":{},"text_cfg":{"pool_type":"last"}})",
+  error_of(R"({"embed_dim":8,"vision_cfg":{},"text_cfg":{"pool_type":"none"}})",
+           Kind::kUnsupported);
+  error_of(R"({"embed_dim":8,"vision_cfg":{},"text_cfg":{"embed_cls":true,"no_causal_mask":true}})",
            Kind::kUnsupported);
   error_of(R"({"embed_dim":8,"vision_cfg":{"pool_type":"none"},"text_cfg":{}})",
            Kind::kUnsupported);
   error_of(R"({"embed_dim":8,"vision_cfg":{"image_size":[224,160]},"text_cfg":{}})",
            Kind::kUnsupported);
+}
+
+TEST(ModelConfigTest, RefusesTowersThatDoNotFitTogether) {
+  const std::string tower = R"("vision_cfg":{"width":64,"attentional_pool":)";
+  error_of(R"({"embed_dim":32,)" + tower + R"("cascade"},"text_cfg":{}})", Kind::kCorrupt);
+  error_of(R"({"embed_dim":36,)" + tower + R"(true}, "text_cfg":{}})", Kind::kCorrupt);
+  error_of(R"({"embed_dim":32,"vision_cfg":{},"text_cfg":{"proj_type":"none"}})", Kind::kCorrupt);
+  const std::string decoder = R"(,"multimodal_cfg":{"width":64},"text_cfg":{"width":64,)";
+  const std::string text = R"("heads":1,"output_tokens":true}})";
+  EXPECT_TRUE(
+      parse(R"({"embed_dim":64,)" + tower + R"(true,"output_tokens":true})" + decoder + text)
+          .custom_text);
+  error_of(R"({"embed_dim":64,)" + tower + R"(true})" + decoder + text, Kind::kCorrupt);
+  error_of(R"({"embed_dim":32,)" + tower + R"(true,"output_tokens":true})" + decoder + text,
+           Kind::kCorrupt);
 }
 
 TEST(ModelConfigTest, RefusesImpossibleValues) {

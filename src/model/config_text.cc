@@ -102,6 +102,12 @@ TextConfig read_text(const Reader& r) {
   text.pool = read_pool(r);
   text.embed_class = r.boolean("embed_cls", false);
   text.correct_cls_mask = r.boolean("correct_cls_mask", false);
+  text.output_tokens = r.boolean("output_tokens", false);
+  if (text.embed_class && !text.causal) {
+    throw Error(Kind::kUnsupported,
+                fmt::format("{}: true is not supported with no_causal_mask. Expected one of them.",
+                            path_of(r, "embed_cls")));
+  }
   text.pad_id = bounded(r, "pad_id", 0, 0, 1'000'000);
   text.eos_id = bounded(r, "eos_id", 2, 0, 1'000'000);
   const std::string projection = r.has("proj_type") ? r.text("proj_type") : "none";
@@ -137,6 +143,7 @@ json::object text_json(const TextConfig& text) {
   if (text.pool == Pool::kEos) o["eos_id"] = text.eos_id;
   if (text.embed_class) o["embed_cls"] = true;
   if (text.correct_cls_mask) o["correct_cls_mask"] = true;
+  if (text.output_tokens) o["output_tokens"] = true;
   if (text.pad_id != 0) o["pad_id"] = text.pad_id;
   if (!text.projection) o["proj_type"] = "none";
   if (text.projection_bias) o["proj_bias"] = true;
@@ -153,7 +160,7 @@ json::object text_json(const TextConfig& text) {
 MultimodalConfig read_multimodal(const Reader& r) {
   refuse_others(r,
                 {"context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio",
-                 "ls_init_value", "dim_head", "attn_pooler_heads"},
+                 "ls_init_value", "dim_head", "n_queries", "attn_pooler_heads"},
                 {});
   MultimodalConfig m;
   m.context_length = bounded(r, "context_length", 76, 2, 65'536);
@@ -161,7 +168,6 @@ MultimodalConfig read_multimodal(const Reader& r) {
   m.width = bounded(r, "width", 512, 1, 16'384);
   m.heads = bounded(r, "heads", 8, 1, 1024);
   m.layers = bounded(r, "layers", 12, 1, 256);
-  m.mlp_ratio = mlp_ratio(r);
   m.layer_scale = layer_scale(r);
   check_divisible(r, "heads", m.width, m.heads);
   return m;
@@ -174,7 +180,6 @@ json::object multimodal_json(const MultimodalConfig& m) {
   o["width"] = m.width;
   o["heads"] = m.heads;
   o["layers"] = m.layers;
-  if (m.mlp_ratio != 4.0) o["mlp_ratio"] = m.mlp_ratio;
   if (m.layer_scale) o["ls_init_value"] = *m.layer_scale;
   return o;
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <numeric>
+#include <span>
 
 #include "model/backend.h"
 #include "model/text.h"
@@ -20,6 +21,46 @@ Segments Segments::of(const TokenBatch& tokens) {
   s.offsets = tokens.offsets;
   for (int i = 0; i < s.count(); ++i)
     s.max_length = std::max(s.max_length, s.offsets[i + 1] - s.offsets[i]);
+  return s;
+}
+
+Segments Segments::paths() const {
+  Segments s;
+  s.offsets = path_offsets;
+  s.max_length = max_length;
+  return s;
+}
+
+std::vector<std::int32_t> Segments::own_rows_in_paths() const {
+  std::vector<std::int32_t> rows;
+  for (int i = 0; i < count(); ++i) {
+    const std::int32_t own = offsets[i + 1] - offsets[i];
+    for (std::int32_t r = path_offsets[i + 1] - own; r < path_offsets[i + 1]; ++r)
+      rows.push_back(r);
+  }
+  return rows;
+}
+
+Segments share_prefixes(const TokenBatch& tokens) {
+  Segments s;
+  s.offsets = {0};
+  s.path_offsets = {0};
+  for (int i = 0; i < tokens.count(); ++i) {
+    const std::span ids = std::span(tokens.ids).subspan(tokens.offsets[i]);
+    const int length = tokens.offsets[i + 1] - tokens.offsets[i];
+    int same = 0;
+    if (i > 0) {
+      const std::span before = std::span(tokens.ids).subspan(tokens.offsets[i - 1]);
+      const int limit = std::min(length - 1, tokens.offsets[i] - tokens.offsets[i - 1]);
+      while (same < limit && ids[same] == before[same]) ++same;
+    }
+    const std::int32_t begin = i > 0 ? s.path_offsets[i - 1] : 0;
+    for (int j = 0; j < same; ++j) s.path.push_back(s.path[begin + j]);
+    for (int j = same; j < length; ++j) s.path.push_back(s.offsets.back() + j - same);
+    s.path_offsets.push_back(static_cast<std::int32_t>(s.path.size()));
+    s.offsets.push_back(s.offsets.back() + length - same);
+    s.max_length = std::max(s.max_length, length);
+  }
   return s;
 }
 
@@ -64,6 +105,42 @@ std::vector<std::int32_t> pooled_rows(const TokenBatch& tokens, const TextConfig
     rows.push_back(static_cast<std::int32_t>(row - tokens.ids.begin()));
   }
   return rows;
+}
+
+ClassRows class_rows(const TokenBatch& tokens, const TextConfig& config) {
+  ClassRows out;
+  std::vector<std::int32_t> ids;
+  for (int i = 0; i < tokens.count(); ++i) {
+    ids.assign(tokens.ids.begin() + tokens.offsets[i], tokens.ids.begin() + tokens.offsets[i + 1]);
+    if (!config.correct_cls_mask && std::ssize(ids) < config.context_length)
+      ids.push_back(config.pad_id);
+    out.tokens.add(ids);
+  }
+  out.segments = masked_segments(out.tokens, config);
+  // One more row behind each segment.
+  const Segments before = std::move(out.segments);
+  out.segments = {{0}, before.max_length + 1, {}, {}, {}};
+  auto hidden = before.hidden.begin();
+  for (int i = 0; i < before.count(); ++i) {
+    const std::int32_t end = before.offsets[i + 1];
+    for (; hidden != before.hidden.end() && *hidden < end; ++hidden)
+      out.segments.hidden.push_back(*hidden + i);
+    const bool class_hidden = !config.correct_cls_mask && out.tokens.ids[end - 1] == config.pad_id;
+    if (class_hidden) out.segments.hidden.push_back(end + i);
+    out.segments.offsets.push_back(end + i + 1);
+  }
+  return out;
+}
+
+Segments masked_segments(const TokenBatch& tokens, const TextConfig& config) {
+  Segments s = Segments::of(tokens);
+  const int shift = config.correct_cls_mask ? 0 : 1;
+  for (int i = 0; i < s.count(); ++i) {
+    for (int r = s.offsets[i] + shift; r < s.offsets[i + 1]; ++r) {
+      if (tokens.ids[r - shift] == config.pad_id) s.hidden.push_back(r);
+    }
+  }
+  return s;
 }
 
 }  // namespace tandem

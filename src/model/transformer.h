@@ -20,6 +20,33 @@ struct TransformerConfig {
   double eps = 1e-5;  // of the layer norms
 };
 
+// The second half of a block: x + c_proj(act(c_fc(ln_2(x)))).
+template <Backend B>
+class BlockMlp {
+ public:
+  using Tensor = typename B::Tensor;
+
+  BlockMlp(typename B::Loader& load, const std::string& scope, const TransformerConfig& config)
+      : activation_(config.activation),
+        ln_2_(load.norm({.prefix = scope + "ln_2", .eps = config.eps, .feeds_products = true})),
+        c_fc_(load.linear({.weight = scope + "mlp.c_fc.weight", .bias = scope + "mlp.c_fc.bias"})),
+        c_proj_(load.linear({.weight = scope + "mlp.c_proj.weight",
+                             .bias = scope + "mlp.c_proj.bias",
+                             .layer_scale = config.layer_scale ? scope + "ls_2.gamma" : ""})) {}
+
+  // x: (T,D) -> (T,D).
+  Tensor run(B& b, Tensor x) const {
+    const Tensor hidden = b.linear(b.layer_norm(x, ln_2_), c_fc_, activation_);
+    return b.linear_add(hidden, c_proj_, std::move(x));
+  }
+
+ private:
+  Activation activation_;
+  typename B::Norm ln_2_;
+  typename B::Linear c_fc_;
+  typename B::Linear c_proj_;
+};
+
 template <Backend B>
 class Resblock {
  public:
@@ -30,17 +57,12 @@ class Resblock {
   Resblock(typename B::Loader& load, const std::string& scope, const TransformerConfig& config,
            bool pooled)
       : heads_(config.heads),
-        activation_(config.activation),
         mask_(config.mask),
         ln_1_(load.norm({.prefix = scope + "ln_1", .eps = config.eps, .feeds_products = true})),
-        ln_2_(load.norm({.prefix = scope + "ln_2", .eps = config.eps, .feeds_products = true})),
         out_proj_(load.linear({.weight = scope + "attn.out_proj.weight",
                                .bias = scope + "attn.out_proj.bias",
                                .layer_scale = config.layer_scale ? scope + "ls_1.gamma" : ""})),
-        c_fc_(load.linear({.weight = scope + "mlp.c_fc.weight", .bias = scope + "mlp.c_fc.bias"})),
-        c_proj_(load.linear({.weight = scope + "mlp.c_proj.weight",
-                             .bias = scope + "mlp.c_proj.bias",
-                             .layer_scale = config.layer_scale ? scope + "ls_2.gamma" : ""})) {
+        mlp_(load, scope, config) {
     const auto slice = [&](int begin, int end) {
       return load.linear({.weight = scope + "attn.in_proj_weight",
                           .bias = scope + "attn.in_proj_bias",
@@ -59,9 +81,9 @@ class Resblock {
 
   // x: (T,D) -> (T,D).
   Tensor run(B& b, Tensor x, const Segments& segments) const {
-    Tensor attended = b.self_attention(
-        b.linear(b.layer_norm(x, ln_1_), in_proj_[0], Activation::kNone), segments, heads_, mask_);
-    return mlp(b, b.linear_add(attended, out_proj_, std::move(x)));
+    Tensor qkv = b.linear(b.layer_norm(x, ln_1_), in_proj_[0], Activation::kNone);
+    Tensor attended = attend(b, qkv, segments);
+    return mlp_.run(b, b.linear_add(attended, out_proj_, std::move(x)));
   }
 
   // x: (T,D) -> (B,D): only `rows`, one a segment, each of which sees its whole segment (the class
@@ -73,25 +95,28 @@ class Resblock {
     const Tensor q = b.linear(b.take_rows(normed, rows), in_proj_[0], Activation::kNone);
     const Tensor k = b.linear(normed, in_proj_[1], Activation::kNone);
     const Tensor v = b.linear(normed, in_proj_[2], Activation::kNone);
-    Tensor attended = b.pool_attention(q, k, v, segments, heads_);
-    return mlp(b, b.linear_add(attended, out_proj_, b.take_rows(x, rows)));
+    Tensor attended = segments.shared() ? b.pool_attention(q, b.take_rows(k, segments.path),
+                                                           b.take_rows(v, segments.path),
+                                                           segments.paths(), heads_)
+                                        : b.pool_attention(q, k, v, segments, heads_);
+    return mlp_.run(b, b.linear_add(attended, out_proj_, b.take_rows(x, rows)));
   }
 
  private:
-  Tensor mlp(B& b, Tensor x) const {
-    const Tensor hidden = b.linear(b.layer_norm(x, ln_2_), c_fc_, activation_);
-    return b.linear_add(hidden, c_proj_, std::move(x));
+  Tensor attend(B& b, const Tensor& qkv, const Segments& segments) const {
+    if (!segments.hidden.empty()) return b.masked_attention(qkv, segments, heads_, segments.hidden);
+    if (!segments.shared()) return b.self_attention(qkv, segments, heads_, mask_);
+    return b.take_rows(
+        b.self_attention(b.take_rows(qkv, segments.path), segments.paths(), heads_, mask_),
+        segments.own_rows_in_paths());
   }
 
   int heads_;
-  Activation activation_;
   Mask mask_;
   typename B::Norm ln_1_;
-  typename B::Norm ln_2_;
   std::vector<typename B::Linear> in_proj_;  // [qkv] or, in a pooled block, [q, k, v]
   typename B::Linear out_proj_;
-  typename B::Linear c_fc_;
-  typename B::Linear c_proj_;
+  BlockMlp<B> mlp_;
 };
 
 // The stack of blocks. With `pooled`, the last block returns one row a segment.

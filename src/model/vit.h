@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/rng.h"
+#include "model/attention_pooler.h"
 #include "model/transformer.h"
 
 namespace tandem {
@@ -42,10 +43,43 @@ class VisionTransformer {
         ln_post_(load.norm({.prefix = "visual.ln_post"})),
         proj_(load.linear({.weight = "visual.proj", .transposed = true})) {
     if (!config_.no_ln_pre) ln_pre_.emplace(load.norm({.prefix = "visual.ln_pre"}));
+    if (config_.attention_pool == AttentionPool::kNone) return;
+    PoolerShape shape{config_.width, config.embed_dim, config_.pooler_queries,
+                      config_.pooler_heads};
+    attn_pool_.emplace(load, "visual.attn_pool.", shape);
+    if (config_.attention_pool == AttentionPool::kPlain) return;
+    shape.queries = 1;
+    attn_pool_contrastive_.emplace(load, "visual.attn_pool_contrastive.", shape);
   }
 
   // pixels: (B,S,S,3) -> (B,E), not normalised.
   Tensor run(B& b, const PixelBatch& pixels, TrainingPass* training) const {
+    Segments segments;
+    Tensor x = embedded(b, pixels, training, segments);
+    return b.linear(pooled(b, std::move(x), segments), proj_, Activation::kNone);
+  }
+
+  // What CoCa's decoder reads of each picture: (B*N,C), N rows a picture; open_clip's second
+  // output. Requires: output_tokens.
+  Tensor run_tokens(B& b, const PixelBatch& pixels) const {
+    Segments segments;
+    Tensor x = transformer_.run(b, embedded(b, pixels, nullptr, segments), segments);
+    if (attn_pool_contrastive_) return attn_pool_->run(b, b.layer_norm(x, ln_post_), segments);
+    if (attn_pool_) {
+      x = b.layer_norm(attn_pool_->run(b, x, segments), ln_post_);
+      segments = Segments::uniform(segments.count(), attn_pool_->queries());
+    } else if (!config_.final_ln_after_pool) {
+      x = b.layer_norm(x, ln_post_);
+    }
+    return b.take_rows(x, patch_rows(segments));
+  }
+
+ private:
+  using AttentionPool = VisionConfig::AttentionPool;
+
+  // Patches, class token and positions: (T,D), with its segments.
+  Tensor embedded(B& b, const PixelBatch& pixels, TrainingPass* training,
+                  Segments& segments) const {
     Tensor x = b.add_class_and_positions(b.patch_embed(pixels, conv1_), class_embedding_,
                                          positional_embedding_);
     int length = config_.grid() * config_.grid() + 1;
@@ -55,15 +89,14 @@ class VisionTransformer {
       x = b.take_rows(x, kept);
       length = static_cast<int>(kept.size()) / pixels.count;
     }
-    if (ln_pre_) x = b.layer_norm(x, *ln_pre_);
-    const Segments segments = Segments::uniform(pixels.count, length);
-    return b.linear(pooled(b, std::move(x), segments), proj_, Activation::kNone);
+    segments = Segments::uniform(pixels.count, length);
+    return ln_pre_ ? b.layer_norm(x, *ln_pre_) : std::move(x);
   }
 
- private:
-  // Class-token pooling needs one row of the last block's output; average pooling needs them all.
+  // Class-token pooling needs one row of the last block's output; all others need them all.
   static bool pooled_early(const VisionConfig& config) {
-    return config.pool == VisionConfig::Pool::kToken;
+    return config.pool == VisionConfig::Pool::kToken && !config.output_tokens &&
+           config.attention_pool == AttentionPool::kNone;
   }
 
   // Blocks, pooling and the final norm, in the order the config asks: (T,D) -> (B,D).
@@ -73,10 +106,33 @@ class VisionTransformer {
                           ln_post_);
     }
     x = transformer_.run(b, std::move(x), segments);
+    if (attn_pool_) return attention_pooled(b, x, segments);
     if (!config_.final_ln_after_pool) x = b.layer_norm(x, ln_post_);
-    x = b.mean_rows(b.take_rows(x, patch_rows(segments)),
-                    Segments::uniform(segments.count(), segments.max_length - 1));
+    x = global_pooled(b, x, segments);
     return config_.final_ln_after_pool ? b.layer_norm(x, ln_post_) : std::move(x);
+  }
+
+  // final_ln_after_pool plays no part here, as in open_clip.
+  Tensor attention_pooled(B& b, const Tensor& x, const Segments& segments) const {
+    if (!attn_pool_contrastive_) {
+      if (config_.pool == VisionConfig::Pool::kToken)
+        return b.layer_norm(attn_pool_->run_first(b, x, segments), ln_post_);
+      const Tensor rows = b.layer_norm(attn_pool_->run(b, x, segments), ln_post_);
+      return global_pooled(b, rows, Segments::uniform(segments.count(), attn_pool_->queries()));
+    }
+    const Tensor normed = b.layer_norm(x, ln_post_);
+    if (config_.attention_pool == AttentionPool::kParallel)
+      return attn_pool_contrastive_->run_first(b, normed, segments);
+    return attn_pool_contrastive_->run_first(
+        b, attn_pool_->run(b, normed, segments),
+        Segments::uniform(segments.count(), attn_pool_->queries()));
+  }
+
+  // The first row of each segment, or the mean of the others.
+  Tensor global_pooled(B& b, const Tensor& x, const Segments& segments) const {
+    if (config_.pool == VisionConfig::Pool::kToken) return b.take_rows(x, segments.first_rows());
+    return b.mean_rows(b.take_rows(x, patch_rows(segments)),
+                       Segments::uniform(segments.count(), segments.max_length - 1));
   }
 
   // Every row but each segment's first: open_clip's "avg" pooling leaves the class token out.
@@ -94,6 +150,8 @@ class VisionTransformer {
   typename B::Table positional_embedding_;
   std::optional<typename B::Norm> ln_pre_;
   Transformer<B> transformer_;
+  std::optional<AttentionPooler<B>> attn_pool_;
+  std::optional<AttentionPooler<B>> attn_pool_contrastive_;
   typename B::Norm ln_post_;
   typename B::Linear proj_;
 };

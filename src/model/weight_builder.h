@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,6 +53,23 @@ class Builder {
  private:
   std::vector<WeightSpec> specs_;
 };
+
+// How a tower initialises its blocks: the text tower scales by depth, the image tower keeps
+// PyTorch's defaults.
+struct BlockInit {
+  Init in_proj, out_proj, c_fc, c_proj;
+};
+
+struct BlockShape {
+  int width;
+  int hidden;
+  std::optional<double> layer_scale;
+};
+
+// CLIP's residual attention block.
+void add_block(Builder& t, const std::string& scope, const BlockShape& s, const BlockInit& init);
+// "visual.attn_pool." and, for two poolers, "visual.attn_pool_contrastive.".
+void add_attention_poolers(Builder& t, const ModelConfig& config);
 
 // The families' tensors, each in its own file; weights.cc calls them.
 void add_coca_decoder(Builder& t, const ModelConfig& config);

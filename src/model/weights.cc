@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "model/quantised.h"
 #include "model/weight_builder.h"
 
 namespace tandem {
@@ -15,40 +16,16 @@ using namespace weights;
 
 namespace {
 
-// How a tower initialises its blocks: the text tower scales by depth, the image tower keeps
-// PyTorch's defaults.
-struct BlockInit {
-  Init in_proj, out_proj, c_fc, c_proj;
-};
-
-struct BlockShape {
-  int width;
-  int hidden;
-  std::optional<double> layer_scale;
-};
-
-void add_block(Builder& t, const std::string& scope, const BlockShape& s, const BlockInit& init) {
-  const int d = s.width;
-  t.norm(scope + "ln_1", d);
-  t.add(scope + "attn.in_proj_weight", {3 * d, d}, init.in_proj);
-  t.add(scope + "attn.in_proj_bias", {3 * d}, constant(0));
-  t.add(scope + "attn.out_proj.weight", {d, d}, init.out_proj);
-  t.add(scope + "attn.out_proj.bias", {d}, constant(0));
-  if (s.layer_scale) t.add(scope + "ls_1.gamma", {d}, constant(*s.layer_scale));
-  t.norm(scope + "ln_2", d);
-  t.add(scope + "mlp.c_fc.weight", {s.hidden, d}, init.c_fc);
-  t.add(scope + "mlp.c_fc.bias", {s.hidden}, fan_in(d));
-  t.add(scope + "mlp.c_proj.weight", {d, s.hidden}, init.c_proj);
-  t.add(scope + "mlp.c_proj.bias", {d}, fan_in(s.hidden));
-  if (s.layer_scale) t.add(scope + "ls_2.gamma", {d}, constant(*s.layer_scale));
-}
-
 void add_vit(Builder& t, const ModelConfig& config) {
   const VisionConfig& v = config.vision;
   const double scale = 1.0 / std::sqrt(v.width);
   t.add("visual.class_embedding", {v.width}, normal(scale));
-  t.add("visual.positional_embedding", {v.grid() * v.grid() + 1, v.width}, normal(scale));
-  t.add("visual.proj", {v.width, config.embed_dim}, normal(scale));
+  t.add("visual.positional_embedding", {v.grid() * v.grid() + 1, v.width},
+        v.sine_positions ? Init{Init::Kind::kSineGrid, 1.0 * v.grid()} : normal(scale),
+        /*trainable=*/!v.sine_positions);
+  const bool pools = v.attention_pool != VisionConfig::AttentionPool::kNone;
+  const int pooled = pools ? config.embed_dim : v.width;
+  t.add("visual.proj", {pooled, config.embed_dim}, normal(scale));
   t.conv("visual.conv1.weight", v.width, 3, v.patch_px);
   if (!v.no_ln_pre) t.norm("visual.ln_pre", v.width);
   const int hidden = static_cast<int>(v.width * v.mlp_ratio);
@@ -58,7 +35,8 @@ void add_vit(Builder& t, const ModelConfig& config) {
     add_block(t, fmt::format("visual.transformer.resblocks.{}.", i),
               {v.width, hidden, v.layer_scale}, init);
   }
-  t.norm("visual.ln_post", v.width);
+  t.norm("visual.ln_post", pooled);
+  if (pools) add_attention_poolers(t, config);
 }
 
 // bn3 starts at zero, so that every bottleneck begins as the identity (open_clip
@@ -117,6 +95,7 @@ void add_text(Builder& t, const ModelConfig& config) {
   }
   t.add(scope + "token_embedding.weight", {x.vocab_size, x.width}, normal(0.02));
   t.norm(scope + "ln_final", x.width);
+  if (x.embed_class) t.add(scope + "cls_emb", {x.width}, normal(0.01));
   if (!x.projection || !x.projection_bias) return;
   t.add(scope + "text_projection.weight", {config.embed_dim, x.width}, normal(width_std));
   t.add(scope + "text_projection.bias", {config.embed_dim}, constant(0));
@@ -134,6 +113,8 @@ void add_vision(Builder& t, const ModelConfig& config) {
       return add_resnet(t, config);
     case VisionFamily::kVit:
       return add_vit(t, config);
+    case VisionFamily::kEva:
+      return add_eva(t, config);
     default:
       throw Error(Kind::kUnsupported, fmt::format("timm_model_name \"{}\" is not supported.",
                                                   config.vision.timm.model));
@@ -157,11 +138,13 @@ std::vector<WeightSpec> weight_table(const ModelConfig& config) {
   if (config.init_logit_bias) t.add("logit_bias", {}, constant(*config.init_logit_bias));
   add_vision(t, config);
   add_text(t, config);
+  if (config.multimodal) add_coca_decoder(t, config);
   return t.take();
 }
 
 void check_weights(const std::vector<WeightSpec>& table, const TensorMap& map,
                    const std::string& where) {
+  if (is_quantised(map)) return check_weights(table, quantised_form(map, where), where);
   std::set<std::string, std::less<>> known;
   for (const WeightSpec& spec : table) {
     known.insert(spec.name);
@@ -210,8 +193,12 @@ TensorMap initial_weights(const std::vector<WeightSpec>& table, const Rng& rng) 
         case Init::Kind::kUniform:
           value = static_cast<float>(own.uniform(-spec.init.value, spec.init.value));
           break;
+        case Init::Kind::kSineGrid:
+          break;
       }
     }
+    if (spec.init.kind == Init::Kind::kSineGrid)
+      values = sine_grid(static_cast<int>(spec.init.value), static_cast<int>(spec.shape[1]));
     map.add_float(spec.name, spec.shape, std::move(values));
   }
   return map;

@@ -14,10 +14,15 @@
 namespace tandem {
 
 struct Init {
-  enum class Kind { kConstant, kNormal, kUniform };
+  enum class Kind { kConstant, kNormal, kUniform, kSineGrid };
   Kind kind = Kind::kConstant;
-  double value = 0;  // the constant, the standard deviation, or the bound of [-value, value)
+  // The constant, the standard deviation, the bound of [-value, value), or the grid's side.
+  double value = 0;
 };
+
+// Rows of a class token (zeros) and of a grid's points: [sin x | cos x | sin y | cos y], each at
+// width / 4 frequencies from 1 to 1/10000 (open_clip pos_embed.py). (grid * grid + 1, width).
+std::vector<float> sine_grid(int grid, int width);
 
 struct WeightSpec {
   std::string name;

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <omp.h>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -21,7 +22,9 @@
 #include "core/tensor.h"
 #include "engine/cpu/buffers.h"
 #include "engine/cpu/kernels.h"
+#include "engine/cpu/observations.h"
 #include "engine/cpu/primitives.h"
+#include "engine/cpu/tile_product_int8.h"
 #include "model/backend.h"
 
 namespace tandem {
@@ -33,7 +36,10 @@ struct CpuLinear {
   Element type = Element::kF32;
   bool tiles = false;  // packed by pack_tiles() for the engine's own product, else as oneDNN wants
   AlignedBytes weights;
-  std::vector<float> bias;  // empty: none
+  std::vector<float> bias;    // empty: none
+  std::vector<float> scales;  // kI8: one for each column
+  Observations* observer = nullptr;
+  std::string name;  // while observing
 };
 
 struct CpuNorm {
@@ -41,6 +47,8 @@ struct CpuNorm {
   std::vector<float> bias;  // empty: RMS norm
   float eps = 1e-5F;
   Element out = Element::kF32;
+  Observations* observer = nullptr;
+  std::string name;  // while observing
 };
 
 // A convolution with batch norm folded in. Weights are packed when the picture's size is known;
@@ -79,6 +87,7 @@ struct CpuTensor {
   int columns = 0;
   Element type = Element::kF32;
   Buffer buffer;
+  const CpuNorm* source = nullptr;  // while observing: the norm it came from
   template <typename T>
   T* row(std::size_t i) const {
     return static_cast<T*>(buffer.data()) + i * columns;
@@ -86,7 +95,17 @@ struct CpuTensor {
   float* f32(std::size_t i = 0) const { return row<float>(i); }
   Bf16* bf16(std::size_t i = 0) const { return row<Bf16>(i); }
   void* at(std::size_t i, std::size_t column = 0) const {
-    return static_cast<std::byte*>(buffer.data()) + (i * columns + column) * element_bytes(type);
+    return static_cast<std::byte*>(buffer.data()) + i * pitch() + column * element_bytes(type);
+  }
+  // Bytes from row to row: those of kI8 are padded as the product wants them.
+  std::size_t pitch() const {
+    return type == Element::kI8 ? padded_depth(columns) : columns * element_bytes(type);
+  }
+  // kI8: value = integer * the row's scale. They follow all rows.
+  float* scales(std::size_t i = 0) const {
+    return reinterpret_cast<float*>(static_cast<std::byte*>(buffer.data()) +
+                                    (rows + 31) / 32 * 32 * pitch()) +
+           i;
   }
 };
 
@@ -100,12 +119,19 @@ struct CpuMap {
   Buffer buffer;
 };
 
+// What the engine's own products apply as they store; nothing for what they cannot.
+std::optional<TileProduct::Activation> tile_activation(Activation activation);
+
 class CpuLoader {
  public:
   // `weights` must outlive the loader, not the handles. type: of the matrix products.
   CpuLoader(const TensorMap& weights, const PreprocessConfig& preprocess, Element type,
-            PrimitiveCache& cache)
-      : weights_(weights), preprocess_(preprocess), type_(type), cache_(cache) {}
+            PrimitiveCache& cache, Observations* observer = nullptr)
+      : weights_(weights),
+        preprocess_(preprocess),
+        type_(type),
+        cache_(cache),
+        observer_(observer) {}
 
   CpuLinear linear(const LinearSpec& spec) const;
   CpuNorm norm(const NormSpec& spec) const;
@@ -117,11 +143,16 @@ class CpuLoader {
   CpuLinear pack(std::span<const float> values, int in, int out, Element type,
                  bool transposed) const;
   CpuLinear pack_patches(const CpuConv& conv) const;
+  // Of matrices that the checkpoint holds as integers (model/quantised.h).
+  CpuLinear linear_int8(const LinearSpec& spec) const;
+  void make_smooth(CpuNorm& norm, const std::string& prefix) const;
+  void announce(CpuLinear& linear, const LinearSpec& spec) const;
 
   const TensorMap& weights_;
   const PreprocessConfig& preprocess_;
   Element type_;
   PrimitiveCache& cache_;
+  Observations* observer_;
 };
 
 class CpuBackend {
@@ -157,10 +188,15 @@ class CpuBackend {
   Tensor self_attention(const Tensor& qkv, const Segments& segments, int heads, Mask mask);
   Tensor pool_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& segments,
                         int heads);
+  Tensor add(Tensor&& residual, const Tensor& x);
   Tensor gated(const Tensor& x, Activation activation);
   Tensor rotary(Tensor&& qkv, const Table& angles, const Segments& segments, int heads, int skip);
   Tensor cross_attention(const Tensor& q, const Segments& q_segments, const Tensor& k,
                          const Tensor& v, const Segments& segments, int heads);
+  Tensor masked_attention(const Tensor& qkv, const Segments& segments, int heads,
+                          std::span<const std::int32_t> hidden);
+  Tensor append_row(const Tensor& x, const Segments& segments, const Table& row,
+                    const Table& positions, int place);
   Tensor biased_attention(const Tensor& qkv, const Segments& segments, int heads, float scale,
                           const Table& bias);
   Tensor take_rows(const Tensor& x, std::span<const std::int32_t> rows);
@@ -179,6 +215,16 @@ class CpuBackend {
   Tensor tensor(int rows, int columns, Element type);
   Map map(int batch, int height, int width, int channels);
   Tensor to_type(const Tensor& x, Element type);
+  Tensor quantised(const Tensor& x);
+  Tensor from_int8(const Tensor& x, Element type);
+  Tensor layer_norm_int8(const Tensor& x, const Norm& norm);
+  void run_int8(const Tensor& x, const Linear& linear, const Tensor& out, bool add,
+                Activation activation);
+  void run_tiles_int8(const Tensor& x, const Linear& linear, const Tensor& out, bool add,
+                      Activation activation);
+  // Of the norm's output, and of what a product reads.
+  static void observe(Tensor& out, const Norm& norm);
+  static void observe(const Tensor& x, const Linear& linear);
   void run_matmul(const Tensor& x, const Linear& linear, const Tensor& out, bool add,
                   Activation activation);
   void run_tiles(const Tensor& x, const Linear& linear, const Tensor& out, bool add,

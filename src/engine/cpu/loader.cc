@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "engine/cpu/backend.h"
 #include "engine/cpu/instruction_set.h"
+#include "model/quantised.h"
 
 namespace tandem {
 namespace {
@@ -19,7 +20,7 @@ std::vector<float> vector_of(const TensorMap& weights, const std::string& name) 
   return to_float(weights.at(name));
 }
 
-// conv weights *= gain / sqrt(var + eps); bias = norm bias - mean * that.
+// conv weights *= gain / sqrt(var + eps); bias = norm bias + (bias - mean) * that.
 void fold_norm(const TensorMap& weights, const std::string& norm, CpuConv& conv) {
   const auto gain = vector_of(weights, norm + ".weight");
   const auto shift = vector_of(weights, norm + ".bias");
@@ -29,8 +30,36 @@ void fold_norm(const TensorMap& weights, const std::string& norm, CpuConv& conv)
   for (int o = 0; o < conv.out; ++o) {
     const double scale = gain[o] / std::sqrt(static_cast<double>(variance[o]) + 1e-5);
     for (std::size_t i = 0; i < each; ++i) conv.weights[o * each + i] *= static_cast<float>(scale);
-    conv.bias[o] = static_cast<float>(shift[o] - mean[o] * scale);
+    conv.bias[o] = static_cast<float>(shift[o] + (conv.bias[o] - mean[o]) * scale);
   }
+}
+
+// Keeps rows [begin,end) of values and bias; what has the rows' own length stays whole.
+void cut(int begin, int end, int in, std::vector<float>& values, std::vector<float>& bias) {
+  const auto at = [&](int row) { return values.begin() + static_cast<std::ptrdiff_t>(row) * in; };
+  if (std::ssize(values) != static_cast<std::ptrdiff_t>(end - begin) * in)
+    values = std::vector<float>(at(begin), at(end));
+  if (!bias.empty() && std::ssize(bias) != end - begin)
+    bias = std::vector<float>(bias.begin() + begin, bias.begin() + end);
+}
+
+// Adds the part's rows behind those there are; returns how many. Zeros where only one has a bias.
+int append(const TensorMap& weights, const LinearSpec::Part& part, int in,
+           std::vector<float>& values, std::vector<float>& bias) {
+  const TensorView& view = weights.at(part.weight);
+  check_rank(view, part.weight, 2);
+  std::vector<float> rows = to_float(view);
+  std::vector<float> own;
+  if (!part.bias.empty()) own = vector_of(weights, part.bias);
+  if (part.end > 0) cut(part.begin, part.end, in, rows, own);
+  const std::size_t before = values.size() / in;
+  const std::size_t count = rows.size() / in;
+  values.insert(values.end(), rows.begin(), rows.end());
+  if (bias.empty() && own.empty()) return static_cast<int>(count);
+  bias.resize(before);
+  own.resize(count);
+  bias.insert(bias.end(), own.begin(), own.end());
+  return static_cast<int>(count);
 }
 
 }  // namespace
@@ -38,17 +67,16 @@ void fold_norm(const TensorMap& weights, const std::string& norm, CpuConv& conv)
 CpuLinear CpuLoader::linear(const LinearSpec& spec) const {
   const TensorView& view = weights_.at(spec.weight);
   check_rank(view, spec.weight, 2);
+  if (view.dtype == DType::kI8) return linear_int8(spec);
   int in = static_cast<int>(view.shape[spec.transposed ? 0 : 1]);
   int out = static_cast<int>(view.shape[spec.transposed ? 1 : 0]);
   std::vector<float> values = to_float(view);
   std::vector<float> bias;
   if (!spec.bias.empty()) bias = vector_of(weights_, spec.bias);
-  if (spec.end > 0) {
-    const auto at = [&](int row) { return values.begin() + static_cast<std::ptrdiff_t>(row) * in; };
-    values = std::vector<float>(at(spec.begin), at(spec.end));
-    out = spec.end - spec.begin;
-    if (!bias.empty())
-      bias = std::vector<float>(bias.begin() + spec.begin, bias.begin() + spec.end);
+  if (spec.end > 0) cut(spec.begin, spec.end, in, values, bias);
+  if (spec.end > 0) out = spec.end - spec.begin;
+  for (const LinearSpec::Part& part : spec.more) {
+    out += append(weights_, part, in, values, bias);
   }
   if (!spec.layer_scale.empty()) {
     const auto gamma = vector_of(weights_, spec.layer_scale);
@@ -61,6 +89,7 @@ CpuLinear CpuLoader::linear(const LinearSpec& spec) const {
   CpuLinear linear =
       pack(values, in, out, spec.transposed ? Element::kF32 : type_, spec.transposed);
   linear.bias = std::move(bias);
+  if (observer_ != nullptr && !spec.transposed) announce(linear, spec);
   return linear;
 }
 
@@ -70,6 +99,11 @@ CpuNorm CpuLoader::norm(const NormSpec& spec) const {
   if (!spec.rms) norm.bias = vector_of(weights_, spec.prefix + ".bias");
   norm.eps = static_cast<float>(spec.eps);
   norm.out = spec.feeds_products ? type_ : Element::kF32;
+  if (weights_.contains(smooth_name(spec.prefix))) make_smooth(norm, spec.prefix);
+  if (observer_ != nullptr && spec.feeds_products) {
+    norm.observer = observer_;
+    norm.name = spec.prefix;
+  }
   return norm;
 }
 
@@ -85,6 +119,7 @@ CpuConv CpuLoader::conv(const ConvSpec& spec) const {
   conv.type = type_;
   conv.weights = to_float(view);
   conv.bias.assign(conv.out, 0.0F);
+  if (!spec.bias.empty()) conv.bias = vector_of(weights_, spec.bias);
   if (!spec.norm.empty()) fold_norm(weights_, spec.norm, conv);
   const bool patches = spec.norm.empty() && conv.in == 3 && spec.kernel == spec.stride;
   if (patches) {
@@ -145,7 +180,7 @@ CpuLinear CpuLoader::pack_patches(const CpuConv& conv) const {
         sum += w * shift;
       }
     }
-    bias[o] = static_cast<float>(sum);
+    bias[o] = static_cast<float>(conv.bias[o] + sum);
   }
   CpuLinear linear =
       pack(values, static_cast<int>(area * 3), conv.out, conv.type, /*transposed=*/false);

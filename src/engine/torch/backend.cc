@@ -29,6 +29,39 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
   return x;
 }
 
+at::Tensor convolve(const at::Tensor& x, const TorchConv& c) {
+  return at::conv2d(x, c.weight, c.bias, c.stride, c.padding, /*dilation=*/1, c.groups);
+}
+
+struct LinearRows {
+  at::Tensor weight;
+  at::Tensor bias;  // undefined: none
+};
+
+// The rows that `l` and what follows it use. What has the rows' own length is whole.
+LinearRows rows_of(const TorchLinear& l) {
+  const std::int64_t count = l.end - l.begin;
+  const bool slice = l.end > 0;
+  const bool cut = slice && l.weight.size(0) != count;
+  LinearRows rows{cut ? l.weight.narrow(0, l.begin, count) : l.weight, l.bias};
+  if (slice && l.bias.defined() && l.bias.size(0) != count)
+    rows.bias = l.bias.narrow(0, l.begin, count);
+  if (l.more.empty()) return rows;
+  std::vector<at::Tensor> weights{rows.weight};
+  std::vector<at::Tensor> biases{rows.bias};
+  bool any = rows.bias.defined();
+  for (const TorchLinear& part : l.more) {
+    LinearRows next = rows_of(part);
+    any = any || next.bias.defined();
+    weights.push_back(std::move(next.weight));
+    biases.push_back(std::move(next.bias));
+  }
+  for (std::size_t i = 0; any && i < biases.size(); ++i) {
+    if (!biases[i].defined()) biases[i] = weights[i].new_zeros({weights[i].size(0)});
+  }
+  return {at::cat(weights, 0), any ? at::cat(biases, 0) : at::Tensor()};
+}
+
 }  // namespace
 
 TorchLinear TorchLoader::linear(const LinearSpec& spec) {
@@ -39,6 +72,8 @@ TorchLinear TorchLoader::linear(const LinearSpec& spec) {
   l.transposed = spec.transposed;
   l.begin = spec.begin;
   l.end = spec.end;
+  for (const auto& [weight, bias, begin, end] : spec.more)
+    l.more.push_back(linear({.weight = weight, .bias = bias, .begin = begin, .end = end}));
   return l;
 }
 
@@ -53,6 +88,8 @@ TorchNorm TorchLoader::norm(const NormSpec& spec) {
 TorchConv TorchLoader::conv(const ConvSpec& spec) {
   TorchConv c;
   c.weight = weights_.get(spec.weight, compute_);
+  if (!spec.bias.empty()) c.bias = weights_.get(spec.bias, compute_);
+  c.groups = spec.groups;
   c.stride = spec.stride;
   c.padding = spec.padding;
   if (!spec.norm.empty()) {
@@ -63,7 +100,10 @@ TorchConv TorchLoader::conv(const ConvSpec& spec) {
   return c;
 }
 
-at::Tensor TorchLoader::table(const std::string& name) { return weights_.get(name, at::kFloat); }
+at::Tensor TorchLoader::table(const std::string& name) {
+  const at::Tensor t = weights_.get(name, at::kFloat);
+  return t.dim() > 2 ? t.view({-1, t.size(-1)}) : t;
+}
 
 TorchBackend::TorchBackend(const PreprocessConfig& preprocess, const TorchBackendOptions& options)
     : normalise_(normalise_table(preprocess)), options_(options) {}
@@ -75,7 +115,7 @@ at::Tensor TorchBackend::indices(std::span<const std::int32_t> values) const {
 }
 
 at::Tensor TorchBackend::patch_embed(const PixelBatch& pixels, const Conv& conv) {
-  const at::Tensor y = at::conv2d(pixel_map(pixels), conv.weight, {}, conv.stride);
+  const at::Tensor y = at::conv2d(pixel_map(pixels), conv.weight, conv.bias, conv.stride);
   return y.flatten(2).transpose(1, 2).reshape({-1, y.size(1)});  // (B,D,g,g) -> (B*P,D)
 }
 
@@ -113,9 +153,7 @@ at::Tensor TorchBackend::layer_norm(const Tensor& x, const Norm& norm) {
 }
 
 at::Tensor TorchBackend::linear(const Tensor& x, const Linear& l, Activation activation) {
-  const bool slice = l.end > 0;
-  at::Tensor weight = slice ? l.weight.narrow(0, l.begin, l.end - l.begin) : l.weight;
-  at::Tensor bias = slice && l.bias.defined() ? l.bias.narrow(0, l.begin, l.end - l.begin) : l.bias;
+  const auto [weight, bias] = rows_of(l);
   const at::Tensor input = x.to(weight.scalar_type());
   at::Tensor y = l.transposed ? at::matmul(input, weight) : at::linear(input, weight, bias);
   if (l.transposed && bias.defined()) y = y + bias;
@@ -161,7 +199,7 @@ at::Tensor TorchBackend::pixel_map(const PixelBatch& pixels) {
 }
 
 at::Tensor TorchBackend::conv(const Map& x, const Conv& conv, Activation activation) {
-  const at::Tensor y = at::conv2d(x, conv.weight, {}, conv.stride, conv.padding);
+  const at::Tensor y = convolve(x, conv);
   if (!conv.norm.weight.defined()) return activate(y, activation);
   if (activation == Activation::kRelu) {
     return batch_norm(y, conv, {.training = options_.training, .relu = true});
@@ -170,7 +208,7 @@ at::Tensor TorchBackend::conv(const Map& x, const Conv& conv, Activation activat
 }
 
 at::Tensor TorchBackend::conv_add_relu(const Map& x, const Conv& conv, const Map& residual) {
-  const at::Tensor y = at::conv2d(x, conv.weight, {}, conv.stride, conv.padding);
+  const at::Tensor y = convolve(x, conv);
   if (!conv.norm.weight.defined()) return at::relu(y + residual);
   return batch_norm(y, conv, {.training = options_.training, .relu = true, .residual = &residual});
 }

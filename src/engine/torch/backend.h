@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "model/backend.h"
 
@@ -17,11 +18,15 @@ class TorchWeights {
  public:
   virtual ~TorchWeights() = default;
   virtual at::Tensor get(const std::string& name, at::ScalarType dtype) = 0;
+  // Where the tensors are.
+  virtual at::Device device() const { return at::kCPU; }
 };
 
 struct TorchLinear {
   at::Tensor weight;  // (out,in), or (in,out) when transposed
   at::Tensor bias;    // undefined: none
+  // Outputs that follow those of `weight`. Never of a transposed one.
+  std::vector<TorchLinear> more;
   at::Tensor layer_scale;
   bool transposed = false;
   int begin = 0;
@@ -35,12 +40,14 @@ struct TorchNorm {
 };
 
 struct TorchConv {
-  at::Tensor weight;  // (out,in,k,k)
+  at::Tensor weight;  // (out,in/groups,k,k)
+  at::Tensor bias;    // undefined: none
   TorchNorm norm;     // undefined tensors: none
   at::Tensor running_mean;
   at::Tensor running_var;
   int stride = 1;
   int padding = 0;
+  int groups = 1;
 };
 
 class TorchLoader {
@@ -93,10 +100,15 @@ class TorchBackend {
   Tensor self_attention(const Tensor& qkv, const Segments& segments, int heads, Mask mask);
   Tensor pool_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& segments,
                         int heads);
+  Tensor add(Tensor&& residual, const Tensor& x);
   Tensor gated(const Tensor& x, Activation activation);
   Tensor rotary(Tensor&& qkv, const Table& angles, const Segments& segments, int heads, int skip);
   Tensor cross_attention(const Tensor& q, const Segments& q_segments, const Tensor& k,
                          const Tensor& v, const Segments& segments, int heads);
+  Tensor masked_attention(const Tensor& qkv, const Segments& segments, int heads,
+                          std::span<const std::int32_t> hidden);
+  Tensor append_row(const Tensor& x, const Segments& segments, const Table& row,
+                    const Table& positions, int place);
   Tensor biased_attention(const Tensor& qkv, const Segments& segments, int heads, float scale,
                           const Table& bias);
   Tensor take_rows(const Tensor& x, std::span<const std::int32_t> rows);

@@ -29,6 +29,7 @@ class CheckpointWeights : public TorchWeights {
     std::copy(values.begin(), values.end(), t.data_ptr<float>());
     return t.to(device_, dtype);
   }
+  at::Device device() const override { return device_; }
 
  private:
   const TensorMap& map_;
