@@ -90,7 +90,7 @@ def siglip_reference(file):
 
 
 def cases(folder):
-    for file in sorted(folder.iterdir()):
+    for file in sorted([*folder.glob("*.model"), *folder.glob("*.json")]):
         yield file.name, file, raw_reference(file)
     yield "open_clip, bert, strip_sep", folder / "bert.json", open_clip_reference(folder / "bert.json", clean="whitespace", context=32, pad="[PAD]", strip="[SEP]")
     yield "open_clip, t5, canonicalize", folder / "t5.json", open_clip_reference(folder / "t5.json", clean="canonicalize", context=16, pad="<pad>")

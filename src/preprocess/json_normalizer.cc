@@ -222,4 +222,12 @@ std::unique_ptr<JsonNormalizer> make_json_normalizer(const JsonPart& part) {
   part.unsupported("normaliser \"" + type + "\" is not one that Tandem has.");
 }
 
+std::unique_ptr<JsonNormalizer> lowercase_before(std::unique_ptr<JsonNormalizer> next) {
+  const std::shared_ptr<const JsonNormalizer> then = std::move(next);
+  return std::make_unique<Function>([then](Stretch& stretch) {
+    stretch.text = hf::lower(stretch.text);
+    if (then) then->apply(stretch);
+  });
+}
+
 }  // namespace tandem

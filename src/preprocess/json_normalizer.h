@@ -25,4 +25,7 @@ class JsonNormalizer {
 // Throws kCorrupt; kUnsupported naming a kind or a regular expression that is not known.
 std::unique_ptr<JsonNormalizer> make_json_normalizer(const JsonPart& part);
 
+// Lower case, then `next`, which may be null.
+std::unique_ptr<JsonNormalizer> lowercase_before(std::unique_ptr<JsonNormalizer> next);
+
 }  // namespace tandem

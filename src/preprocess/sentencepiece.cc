@@ -117,6 +117,11 @@ std::vector<std::int32_t> SentencePiece::encode(std::string_view text) const {
   return ids;
 }
 
+std::int32_t SentencePiece::id(std::string_view piece) const {
+  const std::int32_t reserved = reserved_.find(piece);
+  return reserved >= 0 ? reserved : pieces_.find(piece);
+}
+
 // The path of the highest total score, by the best path that ends at each byte (Viterbi). Scores
 // are summed in float, as in the reference: ties fall the same way.
 std::vector<SentencePiece::Found> SentencePiece::unigram(std::string_view text) const {
@@ -172,9 +177,8 @@ std::vector<SentencePiece::Found> SentencePiece::bpe(std::string_view text) cons
   std::vector<Found> found;
   for (const auto& part : merger.merge(text, std::move(symbols))) {
     const std::string_view piece = text.substr(part.begin, part.size);
-    std::int32_t id = reserved_.find(piece);
-    if (id == PieceTrie::kNone) id = pieces_.find(piece);
-    found.push_back({part.begin + part.size, id == PieceTrie::kNone ? model_.unknown_id : id});
+    const std::int32_t known = id(piece);
+    found.push_back({part.begin + part.size, known < 0 ? model_.unknown_id : known});
   }
   return found;
 }

@@ -25,6 +25,9 @@ class SentencePiece {
   // The text as the algorithms see it: characters replaced, white space as U+2581.
   std::string normalized(std::string_view text) const;
 
+  // Id of exactly this piece; -1 if there is none.
+  std::int32_t id(std::string_view piece) const;
+
   int vocab_size() const { return static_cast<int>(model_.pieces.size()); }
   const SentencePieceModel& model() const { return model_; }
 

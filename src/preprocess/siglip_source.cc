@@ -51,6 +51,7 @@ class SiglipSource final : public IdSource {
   }
 
   int vocab_size() const override { return model_.vocab_size(); }
+  std::int32_t id(std::string_view token) const override { return model_.id(token); }
   std::vector<std::int32_t> suffix() const override { return {end_id_}; }
   bool ends_once() const override { return true; }
 

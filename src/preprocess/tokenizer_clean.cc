@@ -42,6 +42,7 @@ std::string cleaned(std::string_view text, TextClean clean) {
   std::u32string out;
   switch (clean) {
     case TextClean::kNone:
+    case TextClean::kLowerOnly:  // tokenizer_json.h does it, between the added tokens
       return utf8_of(code_points(text));
     case TextClean::kWhitespace:
       return utf8_of(joined_words(basic_clean(text)));
@@ -56,8 +57,6 @@ std::string cleaned(std::string_view text, TextClean clean) {
       out = lower(code_points(text));
       std::erase_if(out, is_ascii_punctuation);
       return utf8_of(joined_words(out));
-    case TextClean::kLowerOnly:
-      return utf8_of(lower(code_points(text)));
   }
   return {};
 }

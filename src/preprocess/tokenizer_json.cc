@@ -11,8 +11,10 @@
 namespace tandem {
 namespace {
 
-std::unique_ptr<JsonNormalizer> read_normalizer(const JsonPart& root) {
-  return root.has("normalizer") ? make_json_normalizer(root.part("normalizer")) : nullptr;
+std::unique_ptr<JsonNormalizer> read_normalizer(const JsonPart& root,
+                                                const TokenizerJsonOptions& options) {
+  auto own = root.has("normalizer") ? make_json_normalizer(root.part("normalizer")) : nullptr;
+  return options.lowercase ? lowercase_before(std::move(own)) : std::move(own);
 }
 
 std::unique_ptr<JsonSplitter> read_splitter(const JsonPart& root) {
@@ -21,8 +23,8 @@ std::unique_ptr<JsonSplitter> read_splitter(const JsonPart& root) {
 
 class TokenizerJson final : public IdSource {
  public:
-  explicit TokenizerJson(const JsonPart& root)
-      : normalizer_(read_normalizer(root)),
+  TokenizerJson(const JsonPart& root, const TokenizerJsonOptions& options)
+      : normalizer_(read_normalizer(root, options)),
         splitter_(read_splitter(root)),
         model_(make_json_model(root.part("model"))),
         added_(root, *model_, normalizer_.get()) {
@@ -48,6 +50,7 @@ class TokenizerJson final : public IdSource {
   }
 
   int vocab_size() const override { return model_->highest_id() + 1; }
+  std::int32_t id(std::string_view token) const override { return added_.id(token); }
   std::vector<std::int32_t> prefix() const override { return affixes_.prefix; }
   std::vector<std::int32_t> suffix() const override { return affixes_.suffix; }
 
@@ -61,9 +64,10 @@ class TokenizerJson final : public IdSource {
 
 }  // namespace
 
-std::unique_ptr<IdSource> read_tokenizer_json(std::string_view text, const std::string& name) {
+std::unique_ptr<IdSource> read_tokenizer_json(std::string_view text, const std::string& name,
+                                              const TokenizerJsonOptions& options) {
   const json::value root = json::parse(text, name);
-  return std::make_unique<TokenizerJson>(JsonPart(root, name));
+  return std::make_unique<TokenizerJson>(JsonPart(root, name), options);
 }
 
 }  // namespace tandem

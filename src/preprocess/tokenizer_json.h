@@ -11,9 +11,14 @@
 
 namespace tandem {
 
+struct TokenizerJsonOptions {
+  bool lowercase = false;  // before the file's own normaliser
+};
+
 // `name` names the file in messages. Throws kCorrupt for what tokenizers refuses (and for what it
 // would only fail on later), kUnsupported naming a part, option or regular expression that Tandem
 // lacks.
-std::unique_ptr<IdSource> read_tokenizer_json(std::string_view text, const std::string& name);
+std::unique_ptr<IdSource> read_tokenizer_json(std::string_view text, const std::string& name,
+                                              const TokenizerJsonOptions& options = {});
 
 }  // namespace tandem

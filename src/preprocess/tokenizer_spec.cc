@@ -13,6 +13,9 @@
 namespace tandem {
 namespace {
 
+// The largest in use, XLM-V's tokenizer.json, has about 60 MB.
+constexpr std::size_t kLargestFile = std::size_t{1} << 28;
+
 class SentencePieceSource final : public IdSource {
  public:
   SentencePieceSource(SentencePiece model, const TokenizerSpec& spec) : model_(std::move(model)) {
@@ -23,6 +26,7 @@ class SentencePieceSource final : public IdSource {
     return model_.encode(text);
   }
   int vocab_size() const override { return model_.vocab_size(); }
+  std::int32_t id(std::string_view token) const override { return model_.id(token); }
   std::vector<std::int32_t> prefix() const override { return prefix_; }
   std::vector<std::int32_t> suffix() const override { return suffix_; }
 
@@ -32,12 +36,24 @@ class SentencePieceSource final : public IdSource {
   std::vector<std::int32_t> suffix_;
 };
 
+void cut_after(std::vector<std::int32_t>& ids, std::int32_t stop) {
+  const auto found = std::find(ids.begin(), ids.end(), stop);
+  if (found != ids.end()) ids.erase(found + 1, ids.end());
+}
+
 // An IdSource as a model reads it: cleaned, cut, with start and end, padded.
 class SpecTokenizer final : public Tokenizer {
  public:
   SpecTokenizer(const TokenizerSpec& spec, std::unique_ptr<IdSource> source, std::string name)
       : spec_(spec), source_(std::move(source)), name_(std::move(name)) {
-    if (spec_.clips_class_id) {
+    if (!spec_.pad_token.empty()) spec_.pad_id = named(spec_.pad_token);
+    if (!spec_.strip_sep_token.empty()) spec_.strip_sep_id = named(spec_.strip_sep_token);
+    if (!spec_.stop_after_token.empty()) spec_.stop_after_id = named(spec_.stop_after_token);
+    if (spec_.around) {
+      const auto& [bos, eos] = *spec_.around;
+      if (!bos.empty()) prefix_ = {named(bos)};
+      if (!eos.empty()) suffix_ = {named(eos)};
+    } else if (spec_.clips_class_id) {
       prefix_ = {spec_.bos_id.value()};
       suffix_ = {spec_.eos_id.value()};
     } else {
@@ -71,11 +87,14 @@ class SpecTokenizer final : public Tokenizer {
   }
 
  private:
+  std::int32_t named(const std::string& token) const {
+    const std::int32_t id = source_->id(token);
+    if (id < 0) throw Error(Kind::kInput, name_ + ": has no token " + token + ".");
+    return id;
+  }
+
   void finish(std::vector<std::int32_t>& ids) const {
-    if (spec_.stop_after_id) {
-      const auto stop = std::find(ids.begin(), ids.end(), *spec_.stop_after_id);
-      if (stop != ids.end()) ids.erase(stop + 1, ids.end());
-    }
+    if (spec_.stop_after_id) cut_after(ids, *spec_.stop_after_id);
     if (spec_.strip_sep_id) std::replace(ids.begin(), ids.end(), *spec_.strip_sep_id, 0);
     const auto limit = static_cast<std::size_t>(spec_.context_length);
     if (spec_.clips_class_id) {
@@ -100,15 +119,15 @@ class SpecTokenizer final : public Tokenizer {
   std::vector<std::int32_t> suffix_;
 };
 
-// CLIP's tokenizer, cut after the first end of text where the spec asks for it.
-class StoppedTokenizer final : public Tokenizer {
+// CLIP's tokenizer, cut after the first end of text or padded where the spec asks for it.
+class FinishedClip final : public Tokenizer {
  public:
-  StoppedTokenizer(std::unique_ptr<Tokenizer> inner, std::int32_t stop)
-      : inner_(std::move(inner)), stop_(stop) {}
+  FinishedClip(std::unique_ptr<Tokenizer> inner, const TokenizerSpec& spec)
+      : inner_(std::move(inner)), spec_(spec) {}
   std::vector<std::int32_t> encode(std::string_view text) const override {
     std::vector<std::int32_t> ids = inner_->encode(text);
-    const auto stop = std::find(ids.begin(), ids.end(), stop_);
-    if (stop != ids.end()) ids.erase(stop + 1, ids.end());
+    if (spec_.stop_after_id) cut_after(ids, *spec_.stop_after_id);
+    if (spec_.pad_to_context) ids.resize(static_cast<std::size_t>(context_length()), spec_.pad_id);
     return ids;
   }
   int context_length() const override { return inner_->context_length(); }
@@ -116,7 +135,7 @@ class StoppedTokenizer final : public Tokenizer {
 
  private:
   std::unique_ptr<Tokenizer> inner_;
-  std::int32_t stop_;
+  TokenizerSpec spec_;
 };
 
 void check(const TokenizerSpec& spec, const std::string& name) {
@@ -147,8 +166,8 @@ std::unique_ptr<Tokenizer> make_clip(const TokenizerSpec& spec, std::string_view
   }
   auto clip = make_clip_tokenizer(
       merges, {.context_length = spec.context_length, .vocab_size = spec.vocab_size});
-  if (!spec.stop_after_id) return clip;
-  return std::make_unique<StoppedTokenizer>(std::move(clip), *spec.stop_after_id);
+  if (!spec.stop_after_id && !spec.pad_to_context) return clip;
+  return std::make_unique<FinishedClip>(std::move(clip), spec);
 }
 
 std::unique_ptr<IdSource> make_sentencepiece(const TokenizerSpec& spec, std::string_view bytes,
@@ -173,7 +192,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerSpec& spec, std::string
       source = make_sentencepiece(spec, bytes, name);
       break;
     case TokenizerKind::kHfJson:
-      source = read_tokenizer_json(bytes, name);
+      source = read_tokenizer_json(bytes, name, {.lowercase = spec.clean == TextClean::kLowerOnly});
       break;
   }
   if (spec.vocab_size > 0 && source->vocab_size() > spec.vocab_size) {
@@ -186,7 +205,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerSpec& spec, std::string
 
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerSpec& spec,
                                           const std::filesystem::path& file) {
-  return make_tokenizer(spec, read_text_file(file), file.string());
+  return make_tokenizer(spec, read_text_file(file, kLargestFile), file.string());
 }
 
 }  // namespace tandem

@@ -24,7 +24,7 @@ enum class TextClean {
   kLower,         // open_clip "lower": the same, then lower case
   kCanonicalize,  // open_clip "canonicalize": ftfy, HTML, no punctuation, lower case, white space
   kSiglip,        // transformers' SiglipTokenizer: lower case, no ASCII punctuation, white space
-  kLowerOnly,     // str.lower() and nothing else (transformers' SigLIP 2)
+  kLowerOnly,     // kHfJson: lower case before the file's own normaliser (transformers' SigLIP 2)
 };
 
 // A plain value. Defaults are CLIP's.
@@ -47,6 +47,18 @@ struct TokenizerSpec {
   std::optional<std::int32_t> strip_sep_id;
   // Ids after the first of these are cut: a causal tower that pools at the first end of text.
   std::optional<std::int32_t> stop_after_id;
+  // Names of tokens that take the place of pad_id, strip_sep_id and stop_after_id where they are
+  // not empty. Throws kInput at load if the file lacks one. Not for kClipBpe.
+  std::string pad_token;
+  std::string strip_sep_token;
+  std::string stop_after_token;
+  // kHfJson: these around every text in place of what the file's post-processor adds (add_bos_token
+  // and add_eos_token of tokenizer_config.json). Empty: none.
+  struct Around {
+    std::string bos_token;
+    std::string eos_token;
+  };
+  std::optional<Around> around;
   // open_clip tokenizer_mode "clips": bos + ids + eos, padded to context_length - 1, then this id.
   // Needs bos_id and eos_id; pad_to_context is implied.
   std::optional<std::int32_t> clips_class_id;
