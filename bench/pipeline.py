@@ -1,0 +1,169 @@
+"""A folder of JPEGs to a file of embeddings, whole processes, beside open_clip with Pillow; and what starting costs.
+
+    python bench/pipeline.py TANDEM [--pictures 1000] [--rounds 3]    # in an environment with torch and open_clip (HACKING.md)
+
+Same random ViT-B/32 for all, float32 file, pages cached. Programs take turns; medians. CPU use: user + system time over wall time
+and cores. Also: ten times the pictures against the time and memory of one part; one picture's process; --fast-jpeg on large
+photographs, with what it changes.
+"""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools/goldens"))
+
+PEER = """
+import sys, os
+sys.path.insert(0, {goldens!r})
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+from oracle import open_clip, torch
+from concurrent.futures import ThreadPoolExecutor
+from safetensors.torch import load_file
+from PIL import Image
+import numpy as np
+torch.set_num_threads({threads})
+model, _, transform = open_clip.create_model_and_transforms("ViT-B-32", pretrained=None)
+model.load_state_dict(load_file({weights!r}))
+model.eval().requires_grad_(False)
+half = {half}
+if half: model = model.bfloat16()
+names = sorted(os.listdir({folder!r}))
+read = lambda n: transform(Image.open(os.path.join({folder!r}, n)))
+out = []
+with ThreadPoolExecutor({threads}) as pool, torch.inference_mode():
+    batches = [names[i:i + 32] for i in range(0, len(names), 32)]
+    ahead = [pool.submit(read, n) for n in batches[0]]
+    for i, batch in enumerate(batches):
+        pixels = torch.stack([f.result() for f in ahead])
+        ahead = [pool.submit(read, n) for n in batches[i + 1]] if i + 1 < len(batches) else []
+        out.append(model.encode_image(pixels.bfloat16() if half else pixels, normalize=True).float().numpy())
+np.save({out!r}, np.concatenate(out))
+"""
+
+
+def photo(width, height, seed):
+    """Clouds of several scales with a little grain: compresses about as a photograph does."""
+    from PIL import Image
+
+    rng = np.random.default_rng(seed)
+    total = np.zeros((height, width, 3))
+    for cells, weight in ((4, 90), (16, 45), (64, 22), (200, 10)):
+        low = rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
+        total += (np.asarray(Image.fromarray(low).resize((width, height), Image.Resampling.BICUBIC)) - 128.0) * weight / 128
+    return Image.fromarray(np.clip(total + 128 + rng.normal(0, 3, total.shape), 0, 255).astype(np.uint8))
+
+
+def pictures(folder, count, width, height):
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        path = folder / f"{i:05}.jpg"
+        if not path.exists():
+            photo(width, height, i).save(path, quality=88)
+    return folder
+
+
+def model_folder(folder, name="ViT-B-32"):
+    """open_clip's random weights, and a picture projection that spreads the embeddings."""
+    if (folder / "open_clip_config.json").exists():
+        return folder
+    from oracle import open_clip, torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    model = open_clip.create_model(name, pretrained=None)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors")
+    config = open_clip.get_model_config(name)
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {"size": 224}}))
+    return folder
+
+
+def measure(command):
+    """Seconds, share of both cores, peak MB of a whole process."""
+    start = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    errors = child.stderr.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - start
+    if status != 0:
+        sys.exit(f"{command[:3]}: {errors.decode()[-2000:]}")
+    cores = len(os.sched_getaffinity(0))
+    return seconds, (usage.ru_utime + usage.ru_stime) / seconds / cores, usage.ru_maxrss / 1024
+
+
+def median(rows):
+    return [statistics.median(column) for column in zip(*rows)]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tandem")
+    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--work", default=str(ROOT / "out/bench"))
+    args = parser.parse_args()
+    work = pathlib.Path(args.work)
+    many = pictures(work / f"jpeg-{args.pictures}", args.pictures, 500, 400)
+    few = pictures(work / f"jpeg-{args.pictures // 10}", args.pictures // 10, 500, 400)
+    large = pictures(work / "jpeg-12mp", 24, 4000, 3000)
+    model = model_folder(work / "vit-b-32")
+    size = sum(f.stat().st_size for f in many.iterdir()) / args.pictures / 1e3
+    print(f"{args.pictures} JPEGs of 500x400, {size:.0f} kB each; ViT-B/32; {len(os.sched_getaffinity(0))} cores\n")
+
+    def ours(folder, precision, *more):
+        return [args.tandem, "embed", str(folder), "--model", str(model), "--precision", precision, "--reference",
+                "--dtype", "f32", "--out", str(work / f"out-{folder.name}-{precision}{''.join(more)}"), *more]
+
+    def peer(half):
+        return [sys.executable, "-c", PEER.format(
+            goldens=str(ROOT / "tools/goldens"), threads=len(os.sched_getaffinity(0)), half=half, folder=str(many),
+            weights=str(model / "open_clip_model.safetensors"), out=str(work / f"peer-{half}.npy"))]
+
+    programs = {"open_clip + Pillow, fp32": peer(False), "open_clip + Pillow, bf16": peer(True),
+                "Tandem, fp32": ours(many, "fp32"), "Tandem, bf16": ours(many, "bf16")}
+    rows = {name: [] for name in programs}
+    for _ in range(args.rounds):
+        for name, command in programs.items():
+            rows[name].append(measure(command))
+    base = {half: median(rows[f"open_clip + Pillow, {half}"])[0] for half in ("fp32", "bf16")}
+    exact = np.load(work / "peer-False.npy")
+    print("| whole process | pictures/s | of open_clip fp32 | of open_clip bf16 | CPU use | peak MB | smallest cosine to open_clip fp32 |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name in programs:
+        seconds, cpu, memory = median(rows[name])
+        precision = name.split(", ")[1]
+        vectors = (np.load(work / f"peer-{precision == 'bf16'}.npy") if name.startswith("open")
+                   else np.load(work / f"out-{many.name}-{precision}/img_emb/img_emb_0.npy"))
+        cosine = np.min(np.sum(vectors * exact, 1) / np.linalg.norm(vectors, axis=1))
+        print(f"| {name} | {args.pictures / seconds:.1f} | {base['fp32'] / seconds:.2f} x | {base['bf16'] / seconds:.2f} x | "
+              f"{100 * cpu:.0f} % | {memory:.0f} | {cosine:.6f} |")
+
+    print("\n| Tandem bf16 | seconds | peak MB |\n| --- | --- | --- |")
+    for folder, count in ((few, args.pictures // 10), (many, args.pictures)):
+        seconds, _, memory = median([measure(ours(folder, "bf16")) for _ in range(args.rounds)])
+        print(f"| {count} pictures | {seconds:.2f} | {memory:.0f} |")
+
+    one = pictures(work / "jpeg-one", 1, 500, 400)
+    bytes_of = (model / "open_clip_model.safetensors").stat().st_size
+    print("\n| one picture, whole process | ms | peak MB | of the file's size |\n| --- | --- | --- | --- |")
+    for precision in ("fp32", "bf16"):
+        seconds, _, memory = median([measure(ours(one, precision)) for _ in range(2 * args.rounds + 1)])
+        print(f"| {precision} | {1e3 * seconds:.0f} | {memory:.0f} | {memory * 2**20 / bytes_of:.2f} |")
+
+    print("\n| 24 JPEGs of 12 megapixels, bf16 | seconds | smallest cosine between the two |\n| --- | --- | --- |")
+    plain, fast = ours(large, "bf16"), ours(large, "bf16", "--fast-jpeg")
+    for command in (plain, fast):
+        seconds, _, _ = median([measure(command) for _ in range(args.rounds)])
+        a, b = (np.load(pathlib.Path(c[c.index("--out") + 1]) / "img_emb/img_emb_0.npy") for c in (plain, command))
+        print(f"| {'as the reference' if command is plain else '--fast-jpeg'} | {seconds:.2f} | {np.min(np.sum(a * b, 1)):.5f} |")
+
+
+main()
