@@ -53,12 +53,20 @@ VisionConfig::AttentionPool read_attention_pool(const Reader& r) {
   unsupported(r, "attentional_pool", std::string(name), "true, \"parallel\" or \"cascade\"");
 }
 
+// A name of open_clip's, of which null and absence differ: "" and the default.
+std::string nullable(const Reader& r, std::string_view key, std::string_view fallback) {
+  if (!r.raw().contains(key)) return std::string(fallback);
+  return r.has(key) ? r.text(key) : "";
+}
+
 void read_timm(const Reader& r, VisionConfig& vision) {
   vision.timm.model = r.text("timm_model_name", "");
   if (vision.timm.model.empty()) return;
-  vision.timm.pool = r.has("timm_pool") ? r.text("timm_pool") : "avg";
-  vision.timm.projection = r.has("timm_proj") ? r.text("timm_proj") : "linear";
-  if (vision.timm.projection == "none") vision.timm.projection.clear();
+  vision.timm.pool = nullable(r, "timm_pool", "avg");
+  vision.timm.projection = nullable(r, "timm_proj", "linear");
+  const std::string& projection = vision.timm.projection;
+  if (!projection.empty() && projection != "none" && projection != "linear" && projection != "mlp")
+    unsupported(r, "timm_proj", projection, "\"linear\", \"mlp\", \"none\" or null");
   vision.timm.projection_bias = r.boolean("timm_proj_bias", false);
   if (!r.has("image_size")) vision.image_size_px = 0;
   if (describe_timm(vision)) return;
@@ -96,7 +104,11 @@ json::object timm_json(const VisionConfig& v) {
   o["timm_model_name"] = v.timm.model;
   o["timm_model_pretrained"] = false;
   o["timm_pool"] = v.timm.pool;
-  o["timm_proj"] = v.timm.projection.empty() ? "none" : v.timm.projection;
+  if (v.timm.projection.empty()) {
+    o["timm_proj"] = nullptr;
+  } else {
+    o["timm_proj"] = v.timm.projection;
+  }
   if (v.timm.projection_bias) o["timm_proj_bias"] = true;
   return o;
 }

@@ -2,8 +2,8 @@
 
 namespace tandem {
 
-bool describe_timm(VisionConfig&) { return false; }
+bool describe_timm(VisionConfig& vision) { return describe_eva(vision); }
 
-std::vector<std::string> timm_names() { return {}; }
+std::vector<std::string> timm_names() { return eva_names(); }
 
 }  // namespace tandem

@@ -19,6 +19,9 @@ bool describe_timm_vit(VisionConfig& vision);  // timm_vit.cc: SigLIP's and CLIP
 bool describe_eva(VisionConfig& vision);       // eva.cc: EVA02, PE-Core
 bool describe_fastvit(VisionConfig& vision);   // fastvit.cc: MobileCLIP
 
+// Each family's names.
+std::vector<std::string> eva_names();
+
 // Every name that describe_timm knows, for messages.
 std::vector<std::string> timm_names();
 
