@@ -2,7 +2,7 @@
 // its text tower beside the rate of plain matrix products of the same shapes, measured in turn in
 // one run.
 //
-//   engine_bench [fp32|bf16] [THREADS] [ROUNDS] [IMAGES] [TEXTS]
+//   engine_bench [fp32|bf16|int8] [THREADS] [ROUNDS] [IMAGES] [TEXTS]
 //
 // Share of the ceiling = (nominal operations of the model / seconds) / (rate of the plain
 // products). Nominal: every layer whole, attention included, although the last block computes only
@@ -81,7 +81,9 @@ int main(int argc, char** argv) {
   const int texts = argc > 5 ? std::stoi(argv[5]) : 64;
   ModelConfig config;
   config.vision.patch_px = 32;
-  const Precision p = precision == "bf16" ? Precision::kBf16 : Precision::kFp32;
+  const Precision p = precision == "bf16"   ? Precision::kBf16
+                      : precision == "int8" ? Precision::kInt8
+                                            : Precision::kFp32;
   const auto encoder =
       make_cpu_encoder(generated_model(config, 1), {.precision = p, .threads = threads});
   fmt::print("{}\n", encoder->describe());

@@ -3,6 +3,6 @@
 
 namespace tandem {
 
-enum class Precision { kFp32, kBf16 };
+enum class Precision { kFp32, kBf16, kInt8 };
 
 }  // namespace tandem

@@ -21,6 +21,9 @@ struct EncoderOptions {
   std::string device = "cpu";  // "cuda", "cuda:1": torch backend only
 };
 
+// "fp32", "bf16", "int8".
+std::string_view precision_name(Precision precision);
+
 class Encoder {
  public:
   virtual ~Encoder() = default;
@@ -35,6 +38,11 @@ class Encoder {
 // Whether this CPU runs bf16 matrix products natively (AVX512-BF16 or AMX): then it is the default
 // precision.
 bool cpu_has_bf16();
+// Whether it multiplies 8-bit integers natively (AVX512-VNNI or AMX).
+bool cpu_has_int8();
+// What a model runs in unless told otherwise: int8 if that is what its file holds, else bf16, else
+// fp32; each where the CPU has it.
+Precision default_precision(const TensorMap& weights);
 
 // Packs the weights once. Throws kCorrupt when weights do not fit the config, kUnsupported for
 // precision or device.

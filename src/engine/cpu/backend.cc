@@ -15,7 +15,8 @@ namespace {
 
 int rounded(int rows, int multiple) { return (rows + multiple - 1) / multiple * multiple; }
 
-// What the engine's own product applies as it stores; nothing for what it cannot.
+}  // namespace
+
 std::optional<TileProduct::Activation> tile_activation(Activation activation) {
   switch (activation) {
     case Activation::kNone:
@@ -32,8 +33,6 @@ std::optional<TileProduct::Activation> tile_activation(Activation activation) {
   }
   return std::nullopt;
 }
-
-}  // namespace
 
 CpuBackend::CpuBackend(PrimitiveCache& cache, const NormaliseTable& normalise,
                        const Kernels& kernels, Element type)
@@ -104,20 +103,22 @@ CpuTensor CpuBackend::embed_tokens(const TokenBatch& tokens, const Table& embedd
 
 CpuTensor CpuBackend::layer_norm(const Tensor& x, const Norm& norm) {
   if (x.type != Element::kF32) return layer_norm(to_type(x, Element::kF32), norm);
+  if (norm.out == Element::kI8) return layer_norm_int8(x, norm);
   Tensor out = tensor(x.rows, x.columns, norm.out);
   split(x.rows, [&](std::size_t begin, std::size_t end) {
     kernels_.layer_norm(x.f32(begin), static_cast<int>(end - begin), x.columns, norm.gain.data(),
                         norm.bias.data(), norm.eps, out.at(begin), norm.out);
   });
+  if (norm.observer != nullptr) observe(out, norm);
   return out;
 }
 
 CpuTensor CpuBackend::linear(const Tensor& x, const Linear& linear, Activation activation) {
-  Tensor out = tensor(x.rows, linear.out, linear.type);
+  const Element type = linear.type == Element::kI8 ? type_ : linear.type;
+  Tensor out = tensor(x.rows, linear.out, type);
   // bf16: oneDNN's own activation slows the product more than a pass over the result, still in
   // cache, costs.
-  const bool apart =
-      linear.type == Element::kBf16 && !(linear.tiles && tile_activation(activation));
+  const bool apart = type == Element::kBf16 && !(linear.tiles && tile_activation(activation));
   run_matmul(x, linear, out, false, apart ? Activation::kNone : activation);
   if (apart) activate(out, activation);
   return out;
@@ -193,9 +194,10 @@ CpuTensor CpuBackend::pool_attention(const Tensor& q, const Tensor& k, const Ten
 CpuTensor CpuBackend::take_rows(const Tensor& x, std::span<const std::int32_t> rows) {
   Tensor out = tensor(static_cast<int>(rows.size()), x.columns, x.type);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    std::memcpy(out.at(i), x.at(rows[i]),
-                static_cast<std::size_t>(x.columns) * element_bytes(x.type));
+    std::memcpy(out.at(i), x.at(rows[i]), x.pitch());
+    if (x.type == Element::kI8) *out.scales(i) = *x.scales(rows[i]);
   }
+  out.source = x.source;
   return out;
 }
 
@@ -229,15 +231,20 @@ void CpuBackend::unit_rows(const Tensor& x, float* out) {
 // Room for whole tiles of 32 rows. Spare rows that enter oneDNN's products are zeros: leftover
 // denormal numbers would be slow there.
 CpuTensor CpuBackend::tensor(int rows, int columns, Element type) {
-  const std::size_t row_bytes = columns * element_bytes(type);
-  Tensor t{rows, columns, type, pool_.take(row_bytes * rounded(rows, 32))};
+  Tensor t{rows, columns, type, {}};
+  const std::size_t scale_bytes = type == Element::kI8 ? sizeof(float) : 0;
+  t.buffer = pool_.take((t.pitch() + scale_bytes) * rounded(rows, 32));
   const int read = rounded(rows, row_multiple_);
-  if (read > rows) std::memset(t.at(rows), 0, row_bytes * (read - rows));
+  if (read > rows) {
+    std::memset(t.at(rows), 0, t.pitch() * (read - rows));
+    if (type == Element::kI8) std::memset(t.scales(rows), 0, scale_bytes * (read - rows));
+  }
   return t;
 }
 
 CpuTensor CpuBackend::to_type(const Tensor& x, Element type) {
   assert(x.type != type);
+  if (x.type == Element::kI8) return from_int8(x, type);
   Tensor out = tensor(x.rows, x.columns, type);
   split(x.rows, [&](std::size_t begin, std::size_t end) {
     const std::size_t count = (end - begin) * x.columns;
@@ -252,6 +259,8 @@ CpuTensor CpuBackend::to_type(const Tensor& x, Element type) {
 
 void CpuBackend::run_matmul(const Tensor& x, const Linear& linear, const Tensor& out, bool add,
                             Activation activation) {
+  if (linear.observer != nullptr) observe(x, linear);
+  if (linear.type == Element::kI8) return run_int8(x, linear, out, add, activation);
   if (x.type != linear.type)
     return run_matmul(to_type(x, linear.type), linear, out, add, activation);
   assert(x.columns == linear.in);

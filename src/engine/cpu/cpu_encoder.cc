@@ -15,7 +15,9 @@
 #include "engine/cpu/backend.h"
 #include "engine/cpu/instruction_set.h"
 #include "engine/encoder.h"
+#include "engine/quantize.h"
 #include "model/clip.h"
+#include "model/quantised.h"
 #include "model/weights.h"
 
 namespace tandem {
@@ -56,8 +58,10 @@ int piece_count(int rows, int items, int threads) {
 
 class CpuEncoder final : public Encoder {
  public:
-  CpuEncoder(const Checkpoint& checkpoint, Element type, int threads)
+  // type: of all that is not integers.
+  CpuEncoder(const Checkpoint& checkpoint, Precision precision, Element type, int threads)
       : config_(checkpoint.config),
+        precision_(precision),
         type_(type),
         threads_(threads),
         kernels_(best_kernels()),
@@ -87,6 +91,7 @@ class CpuEncoder final : public Encoder {
   void check(const TokenBatch& tokens) const;
 
   ModelConfig config_;
+  Precision precision_;
   Element type_;
   int threads_;
   const Kernels& kernels_;
@@ -153,8 +158,17 @@ Matrix CpuEncoder::encode_texts(const TokenBatch& tokens) const {
   const auto length = [&](int i) { return tokens.offsets[i + 1] - tokens.offsets[i]; };
   std::vector<int> order(count);
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return length(a) > length(b); });
-  const int rows = tokens.offsets.back();
+  const auto ids = [&](int i) {
+    return std::span(tokens.ids).subspan(tokens.offsets[i], length(i));
+  };
+  // Neighbours share the rows of their common beginning.
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return std::ranges::lexicographical_compare(ids(a), ids(b));
+  });
+  TokenBatch sorted;
+  for (const int i : order) sorted.add(ids(i));
+  const Segments shared = share_prefixes(sorted);
+  const int rows = shared.rows();
   const std::size_t pieces = piece_count(rows, count, threads_);
   // Piece p takes the texts whose first row, in this order, falls into its share of the rows.
   std::vector<int> first(pieces + 1, count);
@@ -163,16 +177,16 @@ Matrix CpuEncoder::encode_texts(const TokenBatch& tokens) const {
   std::size_t piece = 0;
   for (int i = 0; i < count; ++i) {
     while (piece < static_cast<std::size_t>(row) * pieces / rows) first[++piece] = i;
-    row += length(order[i]);
+    row += shared.offsets[i + 1] - shared.offsets[i];
   }
   run_pieces(pieces, kTextRowMultiple, [&](CpuBackend& backend, std::size_t p) {
     if (first[p] == first[p + 1]) return;
     TokenBatch part;
     for (int i = first[p]; i < first[p + 1]; ++i) {
-      part.add(std::span(tokens.ids).subspan(tokens.offsets[order[i]], length(order[i])));
+      part.add(ids(order[i]));
     }
     Matrix vectors(part.count(), out.cols);
-    backend.unit_rows(clip_.text().run(backend, part), vectors.values.data());
+    backend.unit_rows(clip_.text().run_shared(backend, part), vectors.values.data());
     for (int i = first[p]; i < first[p + 1]; ++i) {
       std::copy_n(vectors.row(i - first[p]).data(), out.cols, out.row(order[i]).data());
     }
@@ -183,7 +197,7 @@ Matrix CpuEncoder::encode_texts(const TokenBatch& tokens) const {
 std::string CpuEncoder::describe() const {
   const dnnl_version_t* v = dnnl_version();
   return fmt::format("onednn {}.{} {} {}, {} thread{}", v->major, v->minor, cpu_instruction_set(),
-                     type_ == Element::kBf16 ? "bf16" : "fp32", threads_, threads_ == 1 ? "" : "s");
+                     precision_name(precision_), threads_, threads_ == 1 ? "" : "s");
 }
 
 void CpuEncoder::check(const PixelBatch& pixels) const {
@@ -229,11 +243,22 @@ std::unique_ptr<Encoder> make_cpu_encoder(const Checkpoint& checkpoint,
                 fmt::format("--precision bf16: this CPU ({}) has no bf16 products. Use fp32.",
                             cpu_instruction_set()));
   }
+  if (options.precision == Precision::kInt8 && !cpu_has_int8()) {
+    throw Error(Kind::kUnsupported,
+                fmt::format("--precision int8: this CPU ({}) has no int8 products. Use fp32.",
+                            cpu_instruction_set()));
+  }
   const int threads = options.threads > 0 ? options.threads : static_cast<int>(available_threads());
-  const Element type = options.precision == Precision::kBf16 ? Element::kBf16 : Element::kF32;
   check_weights(weight_table(checkpoint.config), checkpoint.weights, checkpoint.name);
+  const bool floats = options.precision == Precision::kFp32 || !cpu_has_bf16();
+  const Element type = floats ? Element::kF32 : Element::kBf16;
   const OpenMpThreads setting(threads);
-  return std::make_unique<CpuEncoder>(checkpoint, type, threads);
+  Checkpoint suited = checkpoint;
+  if (is_quantised(checkpoint.weights) && options.precision != Precision::kInt8)
+    suited.weights = dequantised(checkpoint.weights);
+  if (!is_quantised(checkpoint.weights) && options.precision == Precision::kInt8)
+    suited.weights = quantise(checkpoint, {.threads = threads}).weights;
+  return std::make_unique<CpuEncoder>(suited, options.precision, type, threads);
 }
 
 }  // namespace tandem

@@ -21,7 +21,9 @@ void fill(const AlignedBytes& bytes, Element type) {
   for (std::size_t i = 0; i < bytes.size_bytes() / element_bytes(type); ++i) {
     state = state * 1'664'525U + 1'013'904'223U;
     const std::uint32_t bits = 0x3F000000U + (state >> 8 & 0x00FFFFFFU) + (state & 0x80000000U);
-    if (type == Element::kF32) {
+    if (type == Element::kI8) {
+      bytes.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(state >> 24);
+    } else if (type == Element::kF32) {
       bytes.as<float>()[i] = std::bit_cast<float>(bits);
     } else {
       bytes.as<Bf16>()[i] = static_cast<Bf16>(bits >> 16);
@@ -29,12 +31,25 @@ void fill(const AlignedBytes& bytes, Element type) {
   }
 }
 
+Element element_of(Precision precision) {
+  switch (precision) {
+    case Precision::kFp32:
+      return Element::kF32;
+    case Precision::kBf16:
+      return Element::kBf16;
+    case Precision::kInt8:
+      return Element::kI8;
+  }
+  throw Error(Kind::kInternal, "bench gemm: not a precision");
+}
+
 GemmRate bench_one(const dnnl::engine& engine, const GemmShape& s, Element type, int threads,
                    int runs) {
   using Tag = dnnl::memory::format_tag;
   const dnnl::memory::desc src({s.m, s.k}, dnnl_type(type), Tag::ab);
   const dnnl::memory::desc weights({s.k, s.n}, dnnl_type(type), Tag::any);
-  const dnnl::memory::desc dst({s.m, s.n}, dnnl_type(type), Tag::ab);
+  const Element result = type == Element::kI8 ? Element::kBf16 : type;
+  const dnnl::memory::desc dst({s.m, s.n}, dnnl_type(result), Tag::ab);
   const dnnl::matmul::primitive_desc pd(engine, src, weights, dst);
   const dnnl::matmul product(pd);
   const AlignedBytes a(src.get_size());
@@ -42,7 +57,7 @@ GemmRate bench_one(const dnnl::engine& engine, const GemmShape& s, Element type,
   const AlignedBytes c(dst.get_size());
   fill(a, type);
   fill(b, type);
-  fill(c, type);
+  fill(c, result);
   const std::unordered_map<int, dnnl::memory> args{
       {DNNL_ARG_SRC, dnnl::memory(src, engine, a.data())},
       {DNNL_ARG_WEIGHTS, dnnl::memory(pd.weights_desc(), engine, b.data())},
@@ -87,11 +102,14 @@ std::vector<GemmRate> bench_gemm(std::span<const GemmShape> shapes,
   if (options.precision == Precision::kBf16 && !cpu_has_bf16()) {
     throw Error(Kind::kUnsupported, "bench gemm: this CPU has no bf16 products. Use fp32.");
   }
+  if (options.precision == Precision::kInt8 && !cpu_has_int8()) {
+    throw Error(Kind::kUnsupported, "bench gemm: this CPU has no int8 products. Use fp32.");
+  }
+  const Element type = element_of(options.precision);
   const int before = omp_get_max_threads();
   const int threads = options.threads > 0 ? options.threads : static_cast<int>(available_threads());
   omp_set_num_threads(threads);
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  const Element type = options.precision == Precision::kBf16 ? Element::kBf16 : Element::kF32;
   std::vector<GemmRate> rates;
   for (const GemmShape& s : shapes)
     rates.push_back(bench_one(engine, s, type, threads, std::max(1, options.runs)));

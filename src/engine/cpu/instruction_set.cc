@@ -4,13 +4,14 @@
 
 #include "core/error.h"
 #include "engine/encoder.h"
+#include "model/quantised.h"
 
 namespace tandem {
 namespace {
 
 // In the order of what a CPU can do for us. oneDNN's values are bit sets: each level contains the
 // ones below.
-enum class Level { kNone, kAvx2, kAvx512, kBf16, kAmx };
+enum class Level { kNone, kAvx2, kAvx512, kVnni, kBf16, kAmx };
 
 Level level() {
   using Isa = dnnl::cpu_isa;
@@ -20,6 +21,7 @@ Level level() {
   };
   if (has(Isa::avx512_core_amx)) return Level::kAmx;
   if (has(Isa::avx512_core_bf16)) return Level::kBf16;
+  if (has(Isa::avx512_core_vnni)) return Level::kVnni;
   if (has(Isa::avx512_core)) return Level::kAvx512;
   if (has(Isa::avx2)) return Level::kAvx2;
   return Level::kNone;
@@ -33,6 +35,8 @@ std::string cpu_instruction_set() {
       return "avx512_core_amx";
     case Level::kBf16:
       return "avx512_core_bf16";
+    case Level::kVnni:
+      return "avx512_core_vnni";
     case Level::kAvx512:
       return "avx512_core";
     case Level::kAvx2:
@@ -49,6 +53,7 @@ const Kernels& best_kernels() {
       return amx_kernels();
     case Level::kBf16:
       return avx512_bf16_kernels();
+    case Level::kVnni:
     case Level::kAvx512:
       return avx512_kernels();
     case Level::kAvx2:
@@ -60,5 +65,24 @@ const Kernels& best_kernels() {
 }
 
 bool cpu_has_bf16() { return level() >= Level::kBf16; }
+
+bool cpu_has_int8() { return level() >= Level::kVnni; }
+
+Precision default_precision(const TensorMap& weights) {
+  if (cpu_has_int8() && is_quantised(weights)) return Precision::kInt8;
+  return cpu_has_bf16() ? Precision::kBf16 : Precision::kFp32;
+}
+
+std::string_view precision_name(Precision precision) {
+  switch (precision) {
+    case Precision::kFp32:
+      return "fp32";
+    case Precision::kBf16:
+      return "bf16";
+    case Precision::kInt8:
+      return "int8";
+  }
+  return "";
+}
 
 }  // namespace tandem

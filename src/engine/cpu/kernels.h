@@ -9,10 +9,12 @@
 
 namespace tandem {
 
-enum class Element { kF32, kBf16 };
+enum class Element { kF32, kBf16, kI8 };  // kI8: with a float32 scale for each row
 using Bf16 = std::uint16_t;
 
-constexpr std::size_t element_bytes(Element e) { return e == Element::kF32 ? 4 : 2; }
+constexpr std::size_t element_bytes(Element e) {
+  return e == Element::kF32 ? 4 : e == Element::kBf16 ? 2 : 1;
+}
 
 // Self-attention of one segment and one head. q, k, v, out point at the head's first column of the
 // segment's first row.
@@ -52,6 +54,8 @@ struct TileProduct {
 // Writes out * in values.
 void pack_tiles(const float* weights, int in, int out, Bf16* packed);
 
+struct TileProductInt8;
+
 struct Kernels {
   const char* name;
 
@@ -85,6 +89,10 @@ struct Kernels {
   void (*attention_bf16)(const AttentionUnit& unit, float* scratch);
   // Null where there are no tiles.
   void (*tile_product)(const TileProduct& product);
+  void (*tile_product_int8)(const TileProductInt8& product);
+  // out = x / scale rounded to whole numbers from -127 to 127, then zeros up to `padded`; returns
+  // scale = max |x| / 127. Null where there are no int8 products.
+  float (*quantise_row)(const void* x, Element type, int width, int padded, std::int8_t* out);
   // One query (unit.q, one row; out one row) over `length` keys and values. Scratch: as above.
   void (*pool_attention_f32)(const AttentionUnit& unit, float* scratch);
   void (*pool_attention_bf16)(const AttentionUnit& unit, float* scratch);

@@ -2,6 +2,8 @@
 // sums and softmax. A block of 32 queries at a time against all keys; scores and weights stay in
 // the nearest cache.
 #include "engine/cpu/attention-inl.h"
+#include "engine/cpu/quantize-inl.h"
+#include "engine/cpu/tile_product_int8.h"
 #include "engine/cpu/tiles-inl.h"
 #include "engine/cpu/vec_avx512_bf16.h"
 
@@ -261,6 +263,8 @@ constexpr Kernels make_amx_kernels() {
   k.attention_scratch = scratch_floats;
   k.attention_bf16 = attention_amx;
   k.tile_product = tile_product;
+  k.quantise_row = quantise_row<Avx512Bf16>;
+  k.tile_product_int8 = tile_product_int8;
   return k;
 }
 

@@ -1,10 +1,20 @@
 #include "engine/cpu/attention-inl.h"
+#include "engine/cpu/quantize-inl.h"
 #include "engine/cpu/vec_avx512_bf16.h"
 
 namespace tandem {
+namespace {
+
+constexpr Kernels make_all() {
+  Kernels k = make_kernels<Avx512Bf16>("avx512_bf16");
+  k.quantise_row = quantise_row<Avx512Bf16>;
+  return k;
+}
+
+}  // namespace
 
 const Kernels& avx512_bf16_kernels() {
-  static constexpr Kernels kTable = make_kernels<Avx512Bf16>("avx512_bf16");
+  static constexpr Kernels kTable = make_all();
   return kTable;
 }
 

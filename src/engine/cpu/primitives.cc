@@ -48,7 +48,15 @@ dnnl::primitive_attr attributes(const dnnl::post_ops& ops) {
 }  // namespace
 
 memory::data_type dnnl_type(Element type) {
-  return type == Element::kF32 ? memory::data_type::f32 : memory::data_type::bf16;
+  switch (type) {
+    case Element::kF32:
+      return memory::data_type::f32;
+    case Element::kBf16:
+      return memory::data_type::bf16;
+    case Element::kI8:
+      return memory::data_type::s8;
+  }
+  throw Error(Kind::kInternal, "dnnl_type: not a type");
 }
 
 AlignedBytes pack_weights(const dnnl::engine& engine, std::span<const float> values,
@@ -64,10 +72,30 @@ AlignedBytes pack_weights(const dnnl::engine& engine, std::span<const float> val
   return packed;
 }
 
+AlignedBytes pack_weights_int8(const dnnl::engine& engine, std::span<const std::int8_t> values,
+                               const memory::desc& layout) {
+  const memory::desc plain(layout.get_dims(), memory::data_type::s8, Tag::acb);
+  AlignedBytes packed(layout.get_size());
+  memory from(plain, engine, const_cast<std::int8_t*>(values.data()));
+  memory to(layout, engine, packed.data());
+  dnnl::stream stream(engine);
+  dnnl::reorder(from, to).execute(stream, from, to);
+  stream.wait();
+  return packed;
+}
+
 memory::desc PrimitiveCache::layout(int k, int n, Element type) {
   const std::unique_lock lock(mutex_);
   const auto key = std::tuple(k, n, type);
   if (const auto it = layouts_.find(key); it != layouts_.end()) return it->second;
+  if (type == Element::kI8) {
+    const memory::desc src({1, kTypicalRows, k}, dnnl_type(type), Tag::abc);
+    const memory::desc weights({1, k, n}, dnnl_type(type), Tag::any);
+    const memory::desc dst({1, kTypicalRows, n}, memory::data_type::f32, Tag::abc);
+    return layouts_
+        .emplace(key, dnnl::matmul::primitive_desc(engine_, src, weights, dst).weights_desc())
+        .first->second;
+  }
   const memory::desc src({kTypicalRows, k}, dnnl_type(type), Tag::ab);
   const memory::desc weights({k, n}, dnnl_type(type), Tag::any);
   const memory::desc dst({kTypicalRows, n}, dnnl_type(type), Tag::ab);
@@ -77,7 +105,9 @@ memory::desc PrimitiveCache::layout(int k, int n, Element type) {
 }
 
 const Primitive& PrimitiveCache::matmul(const MatmulShape& shape) {
-  return find_or_make(matmuls_, shape, [this](const MatmulShape& s) { return make_matmul(s); });
+  return find_or_make(matmuls_, shape, [this](const MatmulShape& s) {
+    return s.type == Element::kI8 ? make_matmul_int8(s) : make_matmul(s);
+  });
 }
 
 const Primitive& PrimitiveCache::conv(const ConvShape& shape) {
@@ -118,8 +148,41 @@ std::unique_ptr<Primitive> PrimitiveCache::make_matmul(const MatmulShape& s) {
                          : dnnl::matmul::primitive_desc(engine_, src, weights, dst, attr);
   auto p =
       std::make_unique<Primitive>(Primitive{dnnl::matmul(pd), src, weights, dst, bias,
-                                            pd.scratchpad_desc().get_size(), pd.impl_info_str()});
+                                            pd.scratchpad_desc().get_size(), {}, pd.impl_info_str()});
   refuse_reference(*p, fmt::format("matrix product {}x{}x{}", s.m, s.k, s.n));
+  return p;
+}
+
+// Three dimensions, of which the first is 1: as a plain matrix product, a scale for each row would
+// fall to the reference implementation.
+std::unique_ptr<Primitive> PrimitiveCache::make_matmul_int8(const MatmulShape& s) {
+  const auto f32 = memory::data_type::f32;
+  const memory::desc src({1, s.m, s.k}, memory::data_type::s8, Tag::abc);
+  const memory::desc dst({1, s.m, s.n}, dnnl_type(s.dst), Tag::abc);
+  const memory::desc weights = layout(s.k, s.n, s.type);
+  const memory::desc rows({1, s.m, 1}, f32, Tag::abc);
+  const memory::desc columns({1, 1, s.n}, f32, Tag::abc);
+  dnnl::post_ops ops;
+  std::vector<std::pair<int, memory::desc>> operands;
+  const auto append = [&](dnnl::algorithm algorithm, const memory::desc& operand) {
+    operands.emplace_back(DNNL_ARG_ATTR_MULTIPLE_POST_OP(ops.len()) | DNNL_ARG_SRC_1, operand);
+    ops.append_binary(algorithm, operand);
+  };
+  append(dnnl::algorithm::binary_mul, rows);
+  append(dnnl::algorithm::binary_mul, columns);
+  if (s.bias) append(dnnl::algorithm::binary_add, columns);
+  if (s.add) ops.append_sum(1.0F);
+  append_activation(ops, s.activation);
+  const dnnl::matmul::primitive_desc pd(engine_, src, weights, dst, attributes(ops));
+  auto p = std::make_unique<Primitive>(Primitive{dnnl::matmul(pd),
+                                                 src,
+                                                 weights,
+                                                 dst,
+                                                 {},
+                                                 pd.scratchpad_desc().get_size(),
+                                                 std::move(operands),
+                                                 pd.impl_info_str()});
+  refuse_reference(*p, fmt::format("integer matrix product {}x{}x{}", s.m, s.k, s.n));
   return p;
 }
 
@@ -139,7 +202,7 @@ std::unique_ptr<Primitive> PrimitiveCache::make_conv(const ConvShape& s) const {
       weights, bias, dst, strides, padding, padding, attributes(ops));
   auto p = std::make_unique<Primitive>(
       Primitive{dnnl::convolution_forward(pd), src, pd.weights_desc(), dst, bias,
-                pd.scratchpad_desc().get_size(), pd.impl_info_str()});
+                pd.scratchpad_desc().get_size(), {}, pd.impl_info_str()});
   refuse_reference(
       *p, fmt::format("convolution {}x{}x{}x{} to {}", s.batch, s.height, s.width, s.in, s.out));
   return p;

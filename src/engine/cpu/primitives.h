@@ -22,7 +22,8 @@ namespace tandem {
 dnnl::memory::data_type dnnl_type(Element type);
 
 // What a matrix product computes: dst (M,N) = src (M,K) * W + bias [+ dst] [activation]. The key of
-// its primitive.
+// its primitive. kI8: src * W is an exact product of integers, times a scale for each row of src
+// and each column of W before the bias; all of these enter as Primitive::post_operands.
 struct MatmulShape {
   int m = 0;
   int k = 0;
@@ -39,6 +40,10 @@ struct MatmulShape {
 // Packs float weights given as (out,in) rows, or (in,out) when `transposed`, into `layout`.
 AlignedBytes pack_weights(const dnnl::engine& engine, std::span<const float> values,
                           const dnnl::memory::desc& layout, bool transposed);
+
+// Integer weights, given as (out, depth) rows, into a layout of kI8.
+AlignedBytes pack_weights_int8(const dnnl::engine& engine, std::span<const std::int8_t> values,
+                               const dnnl::memory::desc& layout);
 
 // dst (B,OH,OW,out) = conv(src (B,H,W,in)) + bias [+ residual] [relu]; all NHWC. The key of its
 // primitive.
@@ -64,6 +69,9 @@ struct Primitive {
   dnnl::primitive primitive;
   dnnl::memory::desc src, weights, dst, bias;
   std::size_t scratch_bytes = 0;
+  // kI8: row scales (1,M,1), column scales (1,1,N), bias (1,1,N) where there is one; each with its
+  // argument index.
+  std::vector<std::pair<int, dnnl::memory::desc>> post_operands;
   std::string implementation;  // oneDNN's name, e.g. "brg:avx512_core_amx"
 };
 
@@ -88,6 +96,7 @@ class PrimitiveCache {
   const Primitive& find_or_make(std::map<Shape, std::unique_ptr<Primitive>>& made,
                                 const Shape& shape, Make make);
   std::unique_ptr<Primitive> make_matmul(const MatmulShape& s);
+  std::unique_ptr<Primitive> make_matmul_int8(const MatmulShape& s);
   std::unique_ptr<Primitive> make_conv(const ConvShape& s) const;
 
   dnnl::engine engine_;

@@ -1,0 +1,41 @@
+// Rows of activations to 8-bit integers, over a vector type S (vec_*.h). Included only by the
+// kernels_*.cc files.
+#pragma once
+
+#include "engine/cpu/kernels-inl.h"
+
+namespace tandem {
+
+template <typename S, typename T>
+float quantise_row_of(const T* x, int width, int padded, std::int8_t* out) {
+  const int whole = width / S::kLanes * S::kLanes;
+  auto largest = S::zero();
+  for (int i = 0; i < whole; i += S::kLanes)
+    largest = S::max(largest, S::magnitude(S::load(x + i)));
+  T tail[S::kLanes] = {};
+  if (whole < width) std::memcpy(tail, x + whole, (width - whole) * sizeof(T));
+  largest = S::max(largest, S::magnitude(S::load(tail)));
+  const float peak = S::largest(largest);
+  // 1e-30: a row of (almost) zeros becomes zeros; 127 / peak would not be finite.
+  const auto inverse = S::all(peak > 1e-30F ? 127.0F / peak : 0.0F);
+  for (int i = 0; i < whole; i += S::kLanes)
+    S::store_whole(out + i, S::mul(S::load(x + i), inverse));
+  if (whole < width) {
+    std::int8_t last[S::kLanes];
+    S::store_whole(last, S::mul(S::load(tail), inverse));
+    std::memcpy(out + whole, last, width - whole);
+  }
+  if (padded > width) std::memset(out + width, 0, padded - width);
+  return peak / 127.0F;
+}
+
+// out = x / scale rounded to whole numbers, scale = max |x| / 127, which is returned; zeros from
+// `width` to `padded`.
+template <typename S>
+float quantise_row(const void* x, Element type, int width, int padded, std::int8_t* out) {
+  if (type == Element::kF32)
+    return quantise_row_of<S>(static_cast<const float*>(x), width, padded, out);
+  return quantise_row_of<S>(static_cast<const Bf16*>(x), width, padded, out);
+}
+
+}  // namespace tandem
