@@ -24,9 +24,15 @@ struct LoadOptions {
   int threads = 0;  // 0: one per core that the process may use
   std::filesystem::path assets;  // holds models/, prompts/, tokenizers/; empty: default_assets()
   PictureReading reading = PictureReading::kAsSeen;
+  // The hub's cache folder (~/.cache/huggingface/hub), where `tandem pull` puts models; empty: only
+  // models that ship with Tandem are known by name.
+  std::filesystem::path hub_cache;
   // Shrinks large JPEGs while they are decoded, down to twice the model's input: several times
   // faster, and the vectors differ a little from the reference's (docs/embed.md has figures).
   bool fast_jpeg = false;
+  // Merges this many alike patches of a picture in each block of a vision transformer: faster where
+  // there are many patches, and an approximation (docs/embed.md has figures). 0: none.
+  int merge_tokens = 0;
 };
 
 // Immutable after load, cheap to copy, safe to share between threads.

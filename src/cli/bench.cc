@@ -48,7 +48,7 @@ Options declare(Flags& flags) {
 // ViT-B/32's config is the default of every field.
 ModelConfig config_of(const Flags& flags, const Context& context) {
   if (flags.model.model.empty()) return {};
-  return load_checkpoint(find_model(flags.model.model, assets_folder(flags.model, context)).folder)
+  return load_checkpoint(find_model(flags.model.model, model_places(flags.model, context)).folder)
       .config;
 }
 

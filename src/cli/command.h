@@ -9,6 +9,7 @@
 
 #include "cli/console.h"
 #include "cli/options.h"
+#include "engine/hub_connection.h"
 
 namespace tandem::cli {
 
@@ -16,6 +17,7 @@ struct Context {
   Console& console;
   std::vector<std::string> command_line;  // as the process got it, for handing over to tandem-torch
   std::filesystem::path assets;           // TANDEM_ASSETS, or empty: beside the program
+  HubOptions hub;                         // from HF_ENDPOINT and its kin; token and log are unset
 };
 
 struct Command {
@@ -35,6 +37,8 @@ int run_search(Context& context, Arguments arguments);
 int run_train(Context& context, Arguments arguments);
 int run_eval(Context& context, Arguments arguments);
 int run_models(Context& context, Arguments arguments);
+int run_pull(Context& context, Arguments arguments);
+int run_convert(Context& context, Arguments arguments);
 int run_doctor(Context& context, Arguments arguments);
 int run_bench(Context& context, Arguments arguments);
 

@@ -12,6 +12,8 @@ std::span<const Command> commands() {
       {"train", "train a model from captioned pictures", run_train},
       {"eval", "measure a model on captioned pictures", run_eval},
       {"models", "list the models, or describe one", run_models},
+      {"pull", "fetch a model from the hub", run_pull},
+      {"convert", "write a model as other software lays models out", run_convert},
       {"doctor", "check this machine: processor, kernels, equality, speed", run_doctor},
       {"bench", "measure what the processor can do", run_bench},
   };

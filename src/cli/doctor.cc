@@ -86,15 +86,18 @@ Finding ceiling(Precision precision, int threads) {
           .good = !reference};
 }
 
-Finding models(const std::filesystem::path& assets) {
+Finding models(const ModelPlaces& places) {
   Finding finding{.topic = "models"};
   try {
-    for (const auto& row : list_models(assets)) {
+    std::size_t absent = 0;
+    for (const auto& row : list_models(places)) {
+      if (!row.installed && row.hub) ++absent;
+      if (!row.installed && row.hub) continue;
       finding.text +=
           (finding.text.empty() ? "" : ", ") + row.name + (row.installed ? "" : " (missing)");
       finding.good = finding.good && (row.installed || row.name != "mini");
     }
-    finding.text += " in " + assets.string();
+    finding.text += fmt::format(" in {}; {} more can be pulled", places.assets.string(), absent);
   } catch (const Error& e) {
     finding.good = false;
     finding.text = e.what();
@@ -116,7 +119,7 @@ std::vector<Finding> examine(const ModelFlags& flags, const Context& context) {
   if (cpu_has_bf16()) findings.push_back(equality(Precision::kBf16, threads));
   findings.push_back(ceiling(Precision::kFp32, threads));
   if (cpu_has_bf16()) findings.push_back(ceiling(Precision::kBf16, threads));
-  findings.push_back(models(assets_folder(flags, context)));
+  findings.push_back(models(model_places(flags, context)));
   return findings;
 }
 

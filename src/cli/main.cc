@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/hub_environment.h"
 #include "cli/interrupt.h"
 #include "core/closest.h"
 
@@ -109,6 +110,7 @@ int main(int argc, char** argv) {
   watch_interrupts();
   Console console;
   const char* assets = std::getenv("TANDEM_ASSETS");
-  Context context{console, {argv, argv + argc}, assets == nullptr ? "" : assets};
+  Context context{
+      console, {argv, argv + argc}, assets == nullptr ? "" : assets, read_hub_environment()};
   return run(context);
 }

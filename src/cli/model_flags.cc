@@ -11,8 +11,8 @@ namespace {
 // Weights up to this size: `mini` is, ViT-B/32 is not.
 constexpr std::uintmax_t kSmallBytes = 64 << 20;
 
-bool is_small(const std::string& name, const std::filesystem::path& assets) {
-  auto path = find_model(name, assets).folder;
+bool is_small(const std::string& name, const ModelPlaces& places) {
+  auto path = find_model(name, places).folder;
   if (std::filesystem::is_directory(path)) path /= "open_clip_model.safetensors";
   std::error_code missing;
   const auto bytes = std::filesystem::file_size(path, missing);
@@ -23,8 +23,10 @@ bool is_small(const std::string& name, const std::filesystem::path& assets) {
 
 void add_model_options(Options& options, ModelFlags& flags) {
   options.group("Model");
-  options.text("--model", "NAME", flags.model,
-               "a name from `tandem models`, a folder, or a .safetensors file (default: mini)");
+  options.text(
+      "--model", "NAME", flags.model,
+      "a name from `tandem models`, hf-hub:ORG/REPO, a folder, or a .safetensors file (default: "
+      "mini)");
   options.choice("--precision", {"auto", "fp32", "bf16"}, flags.precision,
                  "how numbers are held while computing (default: bf16 where the processor has it)");
   options.number("--threads", "N", flags.threads, "threads to compute with (default: one per core)",
@@ -34,6 +36,8 @@ void add_model_options(Options& options, ModelFlags& flags) {
                "read pictures exactly as open_clip does: no EXIF turning, alpha dropped");
   options.flag("--fast-jpeg", flags.fast_jpeg,
                "shrink large JPEGs while decoding: faster, vectors differ slightly");
+  options.number("--merge-tokens", "R", flags.merge_tokens,
+                 "merge R alike patches in each block of a ViT: faster, vectors differ", 0);
   options.text("--assets", "DIR", flags.assets,
                "where models and prompts are (default: TANDEM_ASSETS, or as installed)");
 }
@@ -43,16 +47,23 @@ std::filesystem::path assets_folder(const ModelFlags& flags, const Context& cont
   return context.assets.empty() ? default_assets() : context.assets;
 }
 
+ModelPlaces model_places(const ModelFlags& flags, const Context& context) {
+  return {assets_folder(flags, context), context.hub.cache};
+}
+
 Model load(const ModelFlags& flags, const Context& context, Work work) {
   LoadOptions options;
   if (flags.precision == "fp32") options.precision = Precision::kFp32;
   if (flags.precision == "bf16") options.precision = Precision::kBf16;
   options.threads = flags.threads;
   options.assets = assets_folder(flags, context);
-  if (options.threads == 0 && work == Work::kLittle && is_small(flags.model, options.assets)) {
+  options.hub_cache = context.hub.cache;
+  if (options.threads == 0 && work == Work::kLittle &&
+      is_small(flags.model, model_places(flags, context))) {
     options.threads = 1;
   }
   options.fast_jpeg = flags.fast_jpeg;
+  options.merge_tokens = flags.merge_tokens;
   options.reading = flags.reference ? PictureReading::kReference : PictureReading::kAsSeen;
   return load_model(flags.model, options, flags.device, encoder_for(flags.device, context));
 }

@@ -6,6 +6,7 @@
 #include "tandem/model.h"
 
 #include "cli/command.h"
+#include "engine/registry.h"
 
 namespace tandem::cli {
 
@@ -17,12 +18,16 @@ struct ModelFlags {
   int threads = 0;
   bool reference = false;
   bool fast_jpeg = false;
+  int merge_tokens = 0;
 };
 
 void add_model_options(Options& options, ModelFlags& flags);
 
 // Where the assets are: --assets, TANDEM_ASSETS, or beside the program.
 std::filesystem::path assets_folder(const ModelFlags& flags, const Context& context);
+
+// Where models are looked for by name.
+ModelPlaces model_places(const ModelFlags& flags, const Context& context);
 
 // How much there is to compute. For a picture or two on a small model threads cost more than they
 // bring: they wait for each other at every layer, and on a busy machine such waits dominate (55 ms

@@ -132,17 +132,13 @@ struct HttpClient::Handle {
   CURL* curl = curl_easy_init();
   ~Handle() { curl_easy_cleanup(curl); }
 
-  HttpResponse hop(const HttpRequest& request, const std::string& url, const HttpOptions& options,
-                   const HttpBody& body, bool with_token) const;
+  // `state.response` has the url; what comes is added to it.
+  HttpResponse hop(const HttpRequest& request, Hop state, const HttpOptions& options,
+                   bool with_token) const;
 };
 
-HttpResponse HttpClient::Handle::hop(const HttpRequest& request, const std::string& url,
-                                     const HttpOptions& options, const HttpBody& body,
-                                     bool with_token) const {
-  Hop state;
-  state.body = &body;
-  state.stop = options.stop;
-  state.response.url = url;
+HttpResponse HttpClient::Handle::hop(const HttpRequest& request, Hop state,
+                                     const HttpOptions& options, bool with_token) const {
   char detail[CURL_ERROR_SIZE] = "";
   List headers(curl_slist_append(nullptr, "Accept-Encoding: identity"));
   const auto append = [&headers](const std::string& line) {
@@ -153,7 +149,7 @@ HttpResponse HttpClient::Handle::hop(const HttpRequest& request, const std::stri
 
   curl_easy_reset(curl);
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(curl, option, value); };
-  set(CURLOPT_URL, url.c_str());
+  set(CURLOPT_URL, state.response.url.c_str());
   set(CURLOPT_PROTOCOLS_STR, options.plain_http ? "http,https" : "https");
   set(CURLOPT_NOBODY, request.head_only ? 1L : 0L);
   set(CURLOPT_HTTPHEADER, headers.get());
@@ -200,6 +196,12 @@ std::string HttpResponse::header(const std::string& name) const {
   return found == headers.end() ? "" : found->second;
 }
 
+std::string HttpResponse::origin_header(const std::string& name) const {
+  const auto& those = left_origin ? origin_headers : headers;
+  const auto found = those.find(name);
+  return found == those.end() ? "" : found->second;
+}
+
 HttpClient::HttpClient(HttpOptions options)
     : options_(std::move(options)), handle_(std::make_unique<Handle>()) {
   if (handle_->curl == nullptr) throw Error(Kind::kInternal, "libcurl could not be started.");
@@ -210,7 +212,7 @@ HttpClient::~HttpClient() = default;
 HttpResponse HttpClient::send(const HttpRequest& request, const HttpBody& body) {
   const auto first_origin = origin_of(request.url);
   std::string url = request.url;
-  std::map<std::string, std::string> first_headers;
+  std::map<std::string, std::string> origin_headers;
   const auto failed = [&url](const std::string& why) {
     HttpResponse response;
     response.url = url;
@@ -223,10 +225,15 @@ HttpResponse HttpClient::send(const HttpRequest& request, const HttpBody& body) 
     if (origin.empty() || (!options_.plain_http && !origin.starts_with("https:")))
       return failed("refused to go to " + url + ": expected https");
     left = left || origin != first_origin;
+    Hop state;
+    state.body = &body;
+    state.stop = options_.stop;
+    state.response.url = url;
+    state.response.left_origin = left;
+    state.response.origin_headers = origin_headers;
     auto response =
-        handle_->hop(request, url, options_, body, !left && !request.bearer_token.empty());
-    if (redirects == 0) first_headers = response.headers;
-    response.first_headers = first_headers;
+        handle_->hop(request, std::move(state), options_, !left && !request.bearer_token.empty());
+    if (!left) origin_headers = response.headers;
     if (!response.failure.empty() || response.interrupted || !is_redirect(response.status))
       return response;
     const auto next = resolve(url, response.header("location"));

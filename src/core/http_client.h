@@ -34,10 +34,11 @@ struct HttpRequest {
 };
 
 struct HttpResponse {
-  int status = 0;                                    // 0: no answer came
-  std::map<std::string, std::string> headers;        // lower-case names, of the last hop
-  std::map<std::string, std::string> first_headers;  // of the first hop
-  std::string url;                                   // that answered last
+  int status = 0;                              // 0: no answer came
+  std::map<std::string, std::string> headers;  // lower-case names, of the last hop
+  bool left_origin = false;                    // that hop was at another scheme, host or port
+  std::map<std::string, std::string> origin_headers;  // if so, of the last hop before
+  std::string url;                                    // that answered last
   std::string failure;       // empty, or why there is no whole answer: "connection refused"
   bool worth_retry = false;  // of a failure: whether the same request may go better later
   bool interrupted = false;  // `stop` was set
@@ -45,6 +46,8 @@ struct HttpResponse {
 
   bool ok() const { return failure.empty() && status >= 200 && status < 300; }
   std::string header(const std::string& name) const;
+  // Of the last hop at the url's own origin. Known to the body function too.
+  std::string origin_header(const std::string& name) const;
 };
 
 // What a 2xx answer brings, piece by piece. `head` has status and headers. Return false to stop.

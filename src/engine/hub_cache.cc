@@ -36,7 +36,7 @@ bool is_hex(std::string_view text, std::size_t digits) {
   return text.size() == digits && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
-bool exists(const fs::path& path) {
+bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
@@ -46,7 +46,7 @@ bool has_all_shards(const fs::path& folder) {
   try {
     const auto names = shards_of(read_text_file(index, kMostIndexBytes), index.string());
     return std::all_of(names.begin(), names.end(),
-                       [&](const std::string& name) { return exists(folder / name); });
+                       [&](const std::string& name) { return is_there(folder / name); });
   } catch (const Error&) {
     return false;  // not a model that can be read: as good as absent
   }
@@ -100,7 +100,8 @@ std::optional<HubName> read_hub_name(const std::string& text) {
 
 fs::path repository_folder(const fs::path& cache, const std::string& repository) {
   std::string folder = "models--" + repository;
-  if (const auto slash = folder.find('/'); slash != std::string::npos) folder.replace(slash, 1, "--");
+  if (const auto slash = folder.find('/'); slash != std::string::npos)
+    folder.replace(slash, 1, "--");
   return cache / folder;
 }
 
@@ -122,8 +123,8 @@ std::optional<fs::path> find_snapshot(const fs::path& cache, const HubName& name
 }
 
 bool has_weights(const fs::path& folder) {
-  return exists(folder / "open_clip_model.safetensors") || exists(folder / "model.safetensors") ||
-         has_all_shards(folder);
+  return is_there(folder / "open_clip_model.safetensors") ||
+         is_there(folder / "model.safetensors") || has_all_shards(folder);
 }
 
 std::vector<std::string> shards_of(std::string_view index_json, const std::string& where) {

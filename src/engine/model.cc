@@ -47,7 +47,7 @@ Model load_model(const std::string& name, const LoadOptions& options, const std:
                  const EncoderFactory& make_encoder) {
   const auto assets = options.assets.empty() ? default_assets() : options.assets;
   auto rep = std::make_shared<Model::Rep>();
-  rep->row = find_model(name, assets);
+  rep->row = find_model(name, {assets, options.hub_cache});
   rep->checkpoint = load_checkpoint(rep->row.folder);
   rep->tokenizer = load_tokenizer(rep->checkpoint.config, assets);
   rep->threads = options.threads > 0 ? options.threads : static_cast<int>(available_threads());

@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 class Registry : public ::testing::Test {
  protected:
   void SetUp() override {
-    fs::remove_all(assets_);
+    fs::remove_all(root_);
     fs::create_directories(assets_ / "models");
     fs::create_directories(assets_ / "small");
     write(
@@ -28,7 +28,7 @@ class Registry : public ::testing::Test {
         R"({"name": "absent", "summary": "a", "licence": "MIT", "templates": "icons", "folder": "gone"})");
     write_file_atomically(assets_ / "small" / "open_clip_config.json", "{}");
   }
-  void TearDown() override { fs::remove_all(assets_); }
+  void TearDown() override { fs::remove_all(root_); }
   void write(const std::string& name, const std::string& text) {
     write_file_atomically(assets_ / "models" / (name + ".json"), text);
   }
@@ -42,11 +42,13 @@ class Registry : public ::testing::Test {
     ADD_FAILURE() << "nothing was thrown";
     return Kind::kInternal;
   }
-  fs::path assets_ = fs::path(::testing::TempDir()) / "registry_test";
+  fs::path root_ = fs::path(::testing::TempDir()) / "registry_test";
+  fs::path assets_ = root_ / "assets";
+  ModelPlaces places_{assets_, root_ / "hub"};
 };
 
 TEST_F(Registry, ListsRowsByNameAndSaysWhatIsInstalled) {
-  const auto rows = list_models(assets_);
+  const auto rows = list_models(places_);
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].name, "absent");
   EXPECT_FALSE(rows[0].installed);
@@ -57,24 +59,24 @@ TEST_F(Registry, ListsRowsByNameAndSaysWhatIsInstalled) {
 }
 
 TEST_F(Registry, FindsNamesFoldersAndNothingElse) {
-  EXPECT_EQ(find_model("small", assets_).folder, assets_ / "small");
-  EXPECT_EQ(find_model((assets_ / "small").string(), assets_).folder, assets_ / "small");
+  EXPECT_EQ(find_model("small", places_).folder, assets_ / "small");
+  EXPECT_EQ(find_model((assets_ / "small").string(), places_).folder, assets_ / "small");
   std::string message;
-  EXPECT_EQ(kind_of([&] { find_model("smal", assets_); }, &message), Kind::kNotFound);
+  EXPECT_EQ(kind_of([&] { find_model("smal", places_); }, &message), Kind::kNotFound);
   EXPECT_THAT(message, HasSubstr("Closest: small."));
-  EXPECT_EQ(kind_of([&] { find_model("no/such", assets_); }), Kind::kNotFound);
-  EXPECT_EQ(kind_of([&] { find_model("absent", assets_); }), Kind::kNotFound);
-  EXPECT_EQ(kind_of([&] { find_model("", assets_); }), Kind::kNotFound);
+  EXPECT_EQ(kind_of([&] { find_model("no/such", places_); }), Kind::kNotFound);
+  EXPECT_EQ(kind_of([&] { find_model("absent", places_); }), Kind::kNotFound);
+  EXPECT_EQ(kind_of([&] { find_model("", places_); }), Kind::kNotFound);
 }
 
 TEST_F(Registry, RefusesRowsWithUnknownKeys) {
   write("odd", R"({"name": "odd", "sumary": "typo", "licence": "MIT", "folder": "x"})");
-  EXPECT_EQ(kind_of([&] { list_models(assets_); }), Kind::kInput);
+  EXPECT_EQ(kind_of([&] { list_models(places_); }), Kind::kInput);
 }
 
 TEST_F(Registry, SaysWhereItLookedForAssets) {
   std::string message;
-  EXPECT_EQ(kind_of([&] { list_models("nowhere"); }, &message), Kind::kNotFound);
+  EXPECT_EQ(kind_of([&] { list_models({"nowhere", ""}); }, &message), Kind::kNotFound);
   EXPECT_THAT(message, HasSubstr("nowhere"));
 }
 

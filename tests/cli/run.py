@@ -122,7 +122,8 @@ def check(block, folder, env):
 
 def run_file(path, options):
     folder = Path(tempfile.mkdtemp(prefix="tandem-test-"))
-    env = {"PATH": f"{Path(options.bin).resolve()}:{os.environ['PATH']}", "HOME": str(folder), "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
+    env = {"PATH": f"{Path(options.bin).resolve()}:{os.environ['PATH']}", "HOME": str(folder),
+           "TESTS": str(Path(__file__).resolve().parent), "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
     env |= {name: os.environ[name] for name in ("ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
     try:
         fixtures.make(folder, Path(options.make_model).resolve())

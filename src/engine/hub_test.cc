@@ -1,0 +1,3 @@
+#include "engine/hub.h"
+
+#include <gtest/gtest.h>
