@@ -5,9 +5,9 @@
 
 #include "tandem/error.h"
 
-#include "core/files.h"
 #include "core/threads.h"
 #include "engine/pictures.h"
+#include "engine/tokenizers.h"
 
 namespace tandem {
 namespace {
@@ -36,20 +36,13 @@ TokenBatch tokenise(const Tokenizer& tokenizer, std::span<const std::string> tex
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> load_tokenizer(const ModelConfig& config,
-                                          const std::filesystem::path& assets) {
-  const auto merges = read_text_file(assets / "vocab" / "bpe_simple_vocab_16e6.txt");
-  return make_clip_tokenizer(
-      merges, {.context_length = config.text.context_length, .vocab_size = config.text.vocab_size});
-}
-
 Model load_model(const std::string& name, const LoadOptions& options, const std::string& device,
                  const EncoderFactory& make_encoder) {
   const auto assets = options.assets.empty() ? default_assets() : options.assets;
   auto rep = std::make_shared<Model::Rep>();
   rep->row = find_model(name, {assets, options.hub_cache});
   rep->checkpoint = load_checkpoint(rep->row.folder);
-  rep->tokenizer = load_tokenizer(rep->checkpoint.config, assets);
+  rep->tokenizer = load_tokenizer(rep->checkpoint.config, rep->row.folder, assets);
   rep->threads = options.threads > 0 ? options.threads : static_cast<int>(available_threads());
   rep->precision = options.precision.value_or(cpu_has_bf16() ? Precision::kBf16 : Precision::kFp32);
   if (options.reading == PictureReading::kReference) {

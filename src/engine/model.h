@@ -34,8 +34,4 @@ using EncoderFactory =
 Model load_model(const std::string& name, const LoadOptions& options, const std::string& device,
                  const EncoderFactory& make_encoder);
 
-// The tokenizer a checkpoint was trained with: CLIP's byte pairs, cut to its vocabulary.
-std::unique_ptr<Tokenizer> load_tokenizer(const ModelConfig& config,
-                                          const std::filesystem::path& assets);
-
 }  // namespace tandem
