@@ -55,20 +55,24 @@ Rule rule_of(const WeightSpec& spec) {
   if (ends("running_var")) return {0.5, 1, Kind::kUniform};
   if (ends("running_mean")) return {0, 0.2};
   if (shape.size() == 1 && ends(".weight")) {
-    if (name.find("ln_") != std::string::npos) return {0.2, 4.8, Kind::kCubedUniform};
+    if (name.find("ln_") != std::string::npos || name.find("norm") != std::string::npos)
+      return {0.2, 4.8, Kind::kCubedUniform};
     if (ends("bn3.weight") && name.find("layer") != std::string::npos)
       return {0.2, 0.4, Kind::kUniform};
     return {0.5, 1, Kind::kUniform};
   }
   if (ends("gamma")) return {0.1, 0.9, Kind::kUniform};
-  if (ends("bias") || ends("positional_embedding")) return {0, 0.1};
-  if (ends("embedding") || ends("embedding.weight")) return {0, 0.5};
+  if (ends("bias") || ends("positional_embedding") || ends("pos_embed")) return {0, 0.1};
+  if (ends("embedding") || ends("embedding.weight") || ends("cls_emb") || ends("cls_token") ||
+      ends("latent"))
+    return {0, 0.5};
   if (shape.size() == 4)
     return {0, std::sqrt(2.0 / static_cast<double>(shape[1] * shape[2] * shape[3]))};
-  const auto fan_in =
-      static_cast<double>(name == "visual.proj" || name == "text_projection" ? shape[0] : shape[1]);
+  const bool transposed = name == "visual.proj" || ends("text_projection");
+  const auto fan_in = static_cast<double>(transposed ? shape[0] : shape[1]);
   return {0, 1.0 / std::sqrt(fan_in), Kind::kNormal,
-          ends("c_proj.weight") || ends("out_proj.weight")};
+          ends("c_proj.weight") || ends("out_proj.weight") || ends("attn.proj.weight") ||
+              ends(".mlp.fc2.weight")};
 }
 
 void center_rows(std::vector<double>& values, std::size_t width) {
@@ -86,8 +90,11 @@ std::vector<float> values_of(const WeightSpec& spec, std::uint64_t seed) {
   for (const std::int64_t n : spec.shape) count *= static_cast<std::size_t>(n);
   // Queries and keys: see generated_model.py.
   std::size_t halved = 0;
-  if (spec.name.ends_with("in_proj_weight")) halved = count / 3 * 2;
-  if (spec.name.ends_with("q_proj.weight") || spec.name.ends_with("k_proj.weight")) halved = count;
+  if (spec.name.ends_with("in_proj_weight") || spec.name.ends_with("attn.qkv.weight"))
+    halved = count / 3 * 2;
+  for (const char* end : {"q_proj.weight", "k_proj.weight", "q_proj_weight", "k_proj_weight"}) {
+    if (spec.name.ends_with(end)) halved = count;
+  }
   std::vector<double> values(count);
   for (std::size_t i = 0; i < count; ++i) {
     double x = 0;
@@ -156,6 +163,7 @@ TokenBatch generated_texts(std::uint64_t seed, int count, const TextConfig& conf
       ids.push_back(1 + static_cast<std::int32_t>(words[j] % (config.vocab_size - 3)));
     ids.front() = config.vocab_size - 2;
     ids.back() = config.vocab_size - 1;
+    if (config.reads_padding()) ids.resize(config.context_length, config.pad_id);
     batch.add(ids);
   }
   return batch;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <gtest/gtest.h>
 #include <string>
+#include <vector>
 
 #include "core/json.h"
 #include "core/safetensors.h"
@@ -21,11 +22,23 @@ struct Golden {
   std::vector<float> text;
 };
 
+// A timm trunk made smaller than its name says: {"width":…, "layers":…, "head_width":…}.
+inline void apply_trunk(const json::value& trunk, VisionConfig& vision) {
+  const json::Reader r(trunk, "trunk");
+  vision.width = static_cast<int>(r.integer("width", vision.width));
+  vision.layers = static_cast<int>(r.integer("layers", vision.layers));
+  vision.head_width = static_cast<int>(r.integer("head_width", vision.head_width));
+}
+
 inline Golden read_golden(const std::string& name) {
   const auto file = read_safetensors("tests/goldens/model/" + name + ".safetensors");
-  return {parse_model_config(json::parse(file.metadata.at("config"), name), name),
-          std::stoull(file.metadata.at("seed")), to_float(file.map.at("image")),
-          to_float(file.map.at("text"))};
+  Golden golden{parse_model_config(json::parse(file.metadata.at("config"), name), name),
+                std::stoull(file.metadata.at("seed")), to_float(file.map.at("image")),
+                to_float(file.map.at("text"))};
+  const auto trunk = file.metadata.find("trunk");
+  if (trunk != file.metadata.end())
+    apply_trunk(json::parse(trunk->second, name), golden.config.vision);
+  return golden;
 }
 
 struct Distance {
@@ -81,9 +94,19 @@ inline std::string golden_test_name(const testing::TestParamInfo<const char*>& i
 
 // Every golden there is.
 inline auto golden_names() {
-  return testing::Values("tiny", "tiny-quick-gelu", "tiny-layer-scale", "tiny-no-ln-pre",
-                         "tiny-average", "tiny-average-after", "tiny-resnet", "vit-b-32",
-                         "vit-b-32-quick-gelu", "rn50", "vit-l-14-4-layers");
+  static const std::vector<const char*> kNames = {
+      "tiny", "tiny-quick-gelu", "tiny-layer-scale", "tiny-no-ln-pre", "tiny-average",
+      "tiny-average-after", "tiny-resnet", "vit-b-32", "vit-b-32-quick-gelu", "rn50",
+      "vit-l-14-4-layers", "tiny-eva02", "tiny-eva02-mlp", "tiny-eva01", "tiny-eva01-average",
+      "tiny-eva02-post", "tiny-pe", "tiny-pe-no-class", "eva02-b-16-4-layers",
+      "eva02-l-14-2-layers", "pe-core-b-16-4-layers",
+      // OpenCLIP's other shapes, and CoCa (tools/goldens/model_shapes.py).
+      "tiny-heads-80-88", "tiny-heads-104-112", "tiny-sine", "tiny-pool", "tiny-pool-average",
+      "tiny-pool-parallel", "tiny-pool-cascade", "tiny-clipa", "tiny-text-first",
+      "tiny-text-argmax", "tiny-text-eos", "tiny-text-last-causal", "tiny-text-first-causal",
+      "tiny-coca", "tiny-coca-pad-inside", "tiny-coca-no-pooler", "rn50x4-short", "rn50x64-short",
+      "vit-h-14-2-layers", "vit-g-14-1-layer", "vit-bigg-14-1-layer", "coca-l-14-1-layer"};
+  return testing::ValuesIn(kNames);
 }
 
 }  // namespace tandem

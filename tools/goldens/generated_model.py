@@ -38,11 +38,12 @@ def weight(seed, name, shape):
     trained CLIPs, so that errors of precision show. Queries and keys are halved: with the gains above, attention would
     otherwise be so peaked that rounding the weights alone to bf16 changes the result. Filters sum to zero, else the mean
     of positive maps, which trained batch norms take out, would swamp what differs."""
-    assert len(shape) != 4 or np.prod(shape) <= 1 << 22
     count = int(np.prod(shape, dtype=np.int64)) if len(shape) else 1
     out = np.empty(count, np.float32)
-    for first in range(0, count, 1 << 22):
-        z = words(seed, name, first, min(1 << 22, count - first))
+    row = count // shape[0] if len(shape) == 4 else 1  # filters stay whole
+    step = (1 << 22) // row * row
+    for first in range(0, count, step):
+        z = words(seed, name, first, min(step, count - first))
         out[first : first + len(z)] = _values(name, shape, z, first)
     return out.reshape(shape)
 
@@ -58,24 +59,24 @@ def _values(name, shape, z, first):
         u = uniform(z)
         if name.endswith("bn3.weight") and "layer" in name:  # a residual branch: small beside what it is added to
             return 0.2 + 0.4 * u
-        return 0.2 + 4.8 * (u * u * u) if "ln_" in name else 0.5 + u
+        return 0.2 + 4.8 * (u * u * u) if "ln_" in name or "norm" in name else 0.5 + u
     if name.endswith("gamma"):
         return 0.1 + 0.9 * uniform(z)
-    if name.endswith("bias") or name.endswith("positional_embedding"):
+    if name.endswith(("bias", "positional_embedding", "pos_embed")):
         return 0.1 * normal(z)
-    if name.endswith("embedding") or name.endswith("embedding.weight"):
+    if name.endswith(("embedding", "embedding.weight", "cls_emb", "cls_token", "latent")):
         return 0.5 * normal(z)
     if len(shape) == 4:
         filters = (normal(z) * np.sqrt(2.0 / (shape[1] * shape[2] * shape[3]))).reshape(shape[0], -1)
         return (filters - filters.mean(axis=1, keepdims=True)).reshape(-1)
-    if name in ("visual.proj", "text_projection"):
+    if name == "visual.proj" or name.endswith("text_projection"):
         return normal(z) / np.sqrt(float(shape[0]))
     values = normal(z) / np.sqrt(float(shape[1]))
-    if name.endswith("in_proj_weight"):
+    if name.endswith(("in_proj_weight", "attn.qkv.weight")):
         values = np.where((first + np.arange(len(z))) // shape[1] < shape[0] * 2 // 3, values * 0.5, values)
-    if name.endswith("q_proj.weight") or name.endswith("k_proj.weight"):
+    if name.endswith(("q_proj.weight", "k_proj.weight", "q_proj_weight", "k_proj_weight")):
         values = values * 0.5
-    if name.endswith("c_proj.weight") or name.endswith("out_proj.weight"):
+    if name.endswith(("c_proj.weight", "out_proj.weight", "attn.proj.weight", ".mlp.fc2.weight")):
         row = (first + np.arange(len(z))) // shape[1]
         values = np.where(row % 191 == 13, values * 20.0, values)
     return values

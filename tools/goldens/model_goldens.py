@@ -52,6 +52,10 @@ CONFIGS = {
 def build(config):
     model = CLIP(config["embed_dim"], dict(config["vision_cfg"]), dict(config["text_cfg"]),
                  quick_gelu=config.get("quick_gelu", False)).eval()
+    return with_generated_weights(model)
+
+
+def with_generated_weights(model):
     state = model.state_dict()
     for name, tensor in state.items():
         if name.endswith("num_batches_tracked"):
@@ -66,18 +70,18 @@ def inputs(config):
     images = ((torch.from_numpy(pixels).float() / 255 - MEAN) / STD).permute(0, 3, 1, 2).contiguous()
     text = config["text_cfg"]
     ids = generated.texts(SEED, 5, text["context_length"], text["vocab_size"])
-    padded = np.zeros((len(ids), text["context_length"]), np.int64)
+    padded = np.full((len(ids), text["context_length"]), text.get("pad_id", 0), np.int64)
     for row, values in zip(padded, ids):
         row[: len(values)] = values
     return images, torch.from_numpy(padded)
 
 
-def main(names):
+def main(names, configs=CONFIGS, build=build):
     folder = os.path.join(os.path.dirname(__file__), "../../tests/goldens/model")
     os.makedirs(folder, exist_ok=True)
     tool = f"open_clip {open_clip.__version__}, torch {torch.__version__}, float32"
-    for name in names or CONFIGS:
-        config = CONFIGS[name]
+    for name in names or configs:
+        config = configs[name]
         model = build(config)
         images, tokens = inputs(config)
         with torch.no_grad():
@@ -85,6 +89,7 @@ def main(names):
             exact = model.double()
             drift = max(float((exact.encode_image(images.double(), normalize=True) - outputs["image"]).abs().max()),
                         float((exact.encode_text(tokens, normalize=True) - outputs["text"]).abs().max()))
+            outputs = {key: value.squeeze(1) if value.ndim == 3 else value for key, value in outputs.items()}
         metadata = {"tool": tool, "config": json.dumps(config), "seed": str(SEED)}
         save_file({k: v.float().contiguous() for k, v in outputs.items()}, f"{folder}/{name}.safetensors", metadata)
         print(f"{name}: image {tuple(outputs['image'].shape)}, float32 against float64 {drift:.1e}, "
