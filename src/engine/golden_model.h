@@ -105,7 +105,10 @@ inline auto golden_names() {
       "tiny-pool-parallel", "tiny-pool-cascade", "tiny-clipa", "tiny-text-first",
       "tiny-text-argmax", "tiny-text-eos", "tiny-text-last-causal", "tiny-text-first-causal",
       "tiny-coca", "tiny-coca-pad-inside", "tiny-coca-no-pooler", "rn50x4-short", "rn50x64-short",
-      "vit-h-14-2-layers", "vit-g-14-1-layer", "vit-bigg-14-1-layer", "coca-l-14-1-layer"};
+      "vit-h-14-2-layers", "vit-g-14-1-layer", "vit-bigg-14-1-layer", "coca-l-14-1-layer",
+      // SigLIP (tools/goldens/model_siglip.py).
+      "tiny-siglip", "tiny-siglip2", "tiny-siglip-average", "tiny-siglip-norm-after",
+      "tiny-timm-clip", "siglip-b-16-2-layers", "siglip2-so400m-14-1-layer"};
   return testing::ValuesIn(kNames);
 }
 

@@ -9,6 +9,7 @@
 #include "model/eva.h"
 #include "model/modified_resnet.h"
 #include "model/text.h"
+#include "model/timm_vit.h"
 #include "model/vit.h"
 
 namespace tandem {
@@ -34,11 +35,13 @@ class ImageTower {
   const VisionTransformer<B>* vit() const { return std::get_if<VisionTransformer<B>>(&tower_); }
 
  private:
-  using Tower = std::variant<VisionTransformer<B>, ModifiedResNet<B>, Eva<B>>;
+  using Tower = std::variant<VisionTransformer<B>, ModifiedResNet<B>, TimmVit<B>, Eva<B>>;
   static Tower make(typename B::Loader& load, const ModelConfig& config) {
     switch (config.vision.family) {
       case VisionFamily::kModifiedResNet:
         return Tower(std::in_place_type<ModifiedResNet<B>>, load, config);
+      case VisionFamily::kTimmVit:
+        return Tower(std::in_place_type<TimmVit<B>>, load, config);
       case VisionFamily::kEva:
         return Tower(std::in_place_type<Eva<B>>, load, config);
       default:

@@ -150,6 +150,7 @@ ModelConfig parse_model_config(const json::value& v, const std::string& where) {
   ModelConfig config;
   config.embed_dim = bounded(r, "embed_dim", 512, 1, 16'384);
   config.vision = read_vision(r.required_child("vision_cfg"));
+  check_timm(r, config.vision, config.embed_dim);
   config.text = read_text(r.required_child("text_cfg"));
   if (const auto decoder = r.child("multimodal_cfg")) config.multimodal = read_multimodal(*decoder);
   check_together(r, config);

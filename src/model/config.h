@@ -54,6 +54,11 @@ struct VisionConfig {
     bool projection_bias = false;  // timm_proj_bias
   } timm;
 
+  bool gelu_tanh = false;  // kTimmVit, kNaflex: GELU by tanh
+  Activation timm_activation() const {
+    return gelu_tanh ? Activation::kGeluTanh : Activation::kGelu;
+  }
+
   bool is_resnet() const { return family == VisionFamily::kModifiedResNet; }
   int heads() const { return (is_resnet() ? width * 32 : width) / head_width; }
   int grid() const { return image_size_px / (is_resnet() ? 32 : patch_px); }

@@ -39,6 +39,11 @@ std::optional<double> layer_scale(const Reader& r);
 double mlp_ratio(const Reader& r);
 
 VisionConfig read_vision(const Reader& r);
+// timm_shape; see config_timm_vit.cc.
+void read_timm_shape(const Reader& r, VisionConfig& vision);
+void timm_shape_json(const VisionConfig& vision, json::object& o);
+// That the pieces of a timm tower fit each other. `r`: of model_cfg.
+void check_timm(const Reader& r, const VisionConfig& vision, int embed_dim);
 json::object vision_json(const VisionConfig& vision);
 TextConfig read_text(const Reader& r);
 json::object text_json(const TextConfig& text);

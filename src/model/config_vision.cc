@@ -69,7 +69,7 @@ void read_timm(const Reader& r, VisionConfig& vision) {
     unsupported(r, "timm_proj", projection, "\"linear\", \"mlp\", \"none\" or null");
   vision.timm.projection_bias = r.boolean("timm_proj_bias", false);
   if (!r.has("image_size")) vision.image_size_px = 0;
-  if (describe_timm(vision)) return;
+  if (describe_timm(vision)) return read_timm_shape(r, vision);
   std::string names;
   for (const std::string& name : timm_names()) names += (names.empty() ? "" : ", ") + name;
   unsupported(r, "timm_model_name", vision.timm.model, "one of " + names);
@@ -110,6 +110,7 @@ json::object timm_json(const VisionConfig& v) {
     o["timm_proj"] = v.timm.projection;
   }
   if (v.timm.projection_bias) o["timm_proj_bias"] = true;
+  timm_shape_json(v, o);
   return o;
 }
 
@@ -145,6 +146,7 @@ VisionConfig read_vision(const Reader& r) {
                  "pos_embed_type",
                  "timm_model_name",
                  "timm_model_pretrained",
+                 "timm_shape",
                  "timm_pool",
                  "timm_proj",
                  "timm_proj_bias",

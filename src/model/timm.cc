@@ -2,8 +2,14 @@
 
 namespace tandem {
 
-bool describe_timm(VisionConfig& vision) { return describe_eva(vision); }
+bool describe_timm(VisionConfig& vision) {
+  return describe_timm_vit(vision) || describe_eva(vision);
+}
 
-std::vector<std::string> timm_names() { return eva_names(); }
+std::vector<std::string> timm_names() {
+  std::vector<std::string> names = timm_vit_names();
+  for (std::string& name : eva_names()) names.push_back(std::move(name));
+  return names;
+}
 
 }  // namespace tandem

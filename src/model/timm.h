@@ -20,6 +20,7 @@ bool describe_eva(VisionConfig& vision);       // eva.cc: EVA02, PE-Core
 bool describe_fastvit(VisionConfig& vision);   // fastvit.cc: MobileCLIP
 
 // Each family's names.
+std::vector<std::string> timm_vit_names();
 std::vector<std::string> eva_names();
 
 // Every name that describe_timm knows, for messages.

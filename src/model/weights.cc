@@ -113,6 +113,8 @@ void add_vision(Builder& t, const ModelConfig& config) {
       return add_resnet(t, config);
     case VisionFamily::kVit:
       return add_vit(t, config);
+    case VisionFamily::kTimmVit:
+      return add_timm_vit(t, config);
     case VisionFamily::kEva:
       return add_eva(t, config);
     default:

@@ -1,0 +1,38 @@
+#include <fmt/format.h>
+
+#include "model/latent_pool_weights.h"
+#include "model/timm_vit.h"
+
+namespace tandem::weights {
+
+// As timm's init_weights_vit_timm: linear layers N(0, 0.02), the patch convolution PyTorch's own.
+void add_timm_vit(Builder& t, const ModelConfig& config) {
+  const VisionConfig& v = config.vision;
+  const TimmVitModel& model = timm_vit_model(v);
+  const TimmVitHead head = timm_vit_head(v);
+  const std::string scope = "visual.trunk.";
+  const int d = v.width;
+  const int hidden = static_cast<int>(d * v.mlp_ratio);
+  if (model.clip) t.add(scope + "cls_token", {1, 1, d}, normal(1e-6));
+  t.add(scope + "pos_embed", {1, v.grid() * v.grid() + (model.clip ? 1 : 0), d}, normal(kTimmStd));
+  t.conv(scope + "patch_embed.proj.weight", d, 3, v.patch_px);
+  if (model.clip) {
+    t.norm(scope + "norm_pre", d);
+  } else {
+    t.add(scope + "patch_embed.proj.bias", {d}, fan_in(3.0 * v.patch_px * v.patch_px));
+  }
+  for (int i = 0; i < v.layers; ++i) {
+    const std::string block = fmt::format("{}blocks.{}.", scope, i);
+    t.norm(block + "norm1", d);
+    timm_linear(t, block + "attn.qkv", d, 3 * d);
+    timm_linear(t, block + "attn.proj", d, d);
+    t.norm(block + "norm2", d);
+    timm_linear(t, block + "mlp.fc1", d, hidden);
+    timm_linear(t, block + "mlp.fc2", hidden, d);
+  }
+  t.norm(scope + (head.norm_first ? "norm" : "fc_norm"), d);
+  if (head.pool == "map") add_latent_pool(t, scope + "attn_pool.", d, hidden);
+  add_timm_projection(t, config, normal(kTimmStd));
+}
+
+}  // namespace tandem::weights
