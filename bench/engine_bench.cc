@@ -3,6 +3,7 @@
 // one run.
 //
 //   engine_bench [fp32|bf16|int8] [THREADS] [ROUNDS] [IMAGES] [TEXTS]
+//                [b32|b16|l14|l14-336|h14|so400m]
 //
 // Share of the ceiling = (nominal operations of the model / seconds) / (rate of the plain
 // products). Nominal: every layer whole, attention included, although the last block computes only
@@ -46,8 +47,25 @@ TokenBatch captions(int count, const TextConfig& config) {
   return batch;
 }
 
+// The shapes of a few public models (so400m: its width and heads in CLIP's own blocks).
+ModelConfig config_of(const std::string& name) {
+  ModelConfig config;
+  config.vision.patch_px = name == "b16" ? 16 : name == "b32" ? 32 : 14;
+  if (config.vision.patch_px > 14) return config;
+  const bool large = name.starts_with("l14");
+  config.vision.width = large ? 1024 : name == "h14" ? 1280 : 1152;
+  config.vision.layers = large ? 24 : name == "h14" ? 32 : 27;
+  config.vision.head_width = large ? 64 : name == "h14" ? 80 : 72;
+  config.vision.image_size_px = name == "l14-336" ? 336 : 224;
+  config.preprocess.size_px = config.vision.image_size_px;
+  config.text.width = 768;
+  config.text.heads = 12;
+  config.embed_dim = 768;
+  return config;
+}
+
 struct Tower {
-  const char* name;
+  std::string name;
   int items;
   double flops;
   std::vector<GemmShape> shapes;
@@ -79,26 +97,26 @@ int main(int argc, char** argv) {
   const int rounds = argc > 3 ? std::stoi(argv[3]) : 9;
   const int images = argc > 4 ? std::stoi(argv[4]) : 32;
   const int texts = argc > 5 ? std::stoi(argv[5]) : 64;
-  ModelConfig config;
-  config.vision.patch_px = 32;
+  const std::string model = argc > 6 ? argv[6] : "b32";
+  const ModelConfig config = config_of(model);
   const Precision p = precision == "bf16"   ? Precision::kBf16
                       : precision == "int8" ? Precision::kInt8
                                             : Precision::kFp32;
   const auto encoder =
       make_cpu_encoder(generated_model(config, 1), {.precision = p, .threads = threads});
   fmt::print("{}\n", encoder->describe());
-  const PixelBatch pixels = generated_pictures(1, images, 224);
+  const PixelBatch pixels = generated_pictures(1, images, config.vision.image_size_px);
   const TokenBatch tokens = captions(texts, config.text);
   std::vector<int> lengths;
   for (int i = 0; i < texts; ++i) lengths.push_back(tokens.offsets[i + 1] - tokens.offsets[i]);
-  Tower towers[] = {{"ViT-B/32 images",
+  Tower towers[] = {{model + " images",
                      images,
                      image_flops(config, images),
                      image_shapes(config, images),
                      [&] { encoder->encode_images(pixels); },
                      {},
                      {}},
-                    {"ViT-B/32 texts",
+                    {model + " texts",
                      texts,
                      text_flops(config, lengths),
                      text_shapes(config, tokens.offsets.back()),
@@ -106,15 +124,19 @@ int main(int argc, char** argv) {
                      {},
                      {}}};
   for (Tower& t : towers) {
+    if (t.items == 0) continue;
     t.run();
     t.run();
   }
   for (int round = 0; round < rounds; ++round) {
     for (Tower& t : towers) {
+      if (t.items == 0) continue;
       t.ceilings.push_back(
           weighted_rate(bench_gemm(t.shapes, {.precision = p, .threads = threads, .runs = 7})));
       for (int i = 0; i < 3; ++i) t.times.push_back(seconds(t.run, threads));
     }
   }
-  for (const Tower& t : towers) report(t);
+  for (const Tower& t : towers) {
+    if (t.items > 0) report(t);
+  }
 }

@@ -13,7 +13,10 @@
 namespace tandem {
 namespace {
 
-int rounded(int rows, int multiple) { return (rows + multiple - 1) / multiple * multiple; }
+template <typename Int>
+Int rounded(Int n, Int multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
 
 }  // namespace
 
@@ -299,8 +302,13 @@ void CpuBackend::run_tiles(const Tensor& x, const Linear& linear, const Tensor& 
   product.m = x.rows;
   product.k = linear.in;
   product.n = linear.out;
+  const std::size_t scratch_bytes =
+      rounded<std::size_t>(kernels_.tile_product_scratch(product), 64);
+  const Buffer scratch = pool_.take(scratch_bytes * threads_);
+  std::atomic<int> next_scratch = 0;
   split(linear.out / 32, [&](std::size_t begin, std::size_t end) {
     TileProduct part = product;
+    part.scratch = static_cast<std::byte*>(scratch.data()) + scratch_bytes * next_scratch++;
     part.column_begin = static_cast<int>(begin) * 32;
     part.column_end = static_cast<int>(end) * 32;
     kernels_.tile_product(part);

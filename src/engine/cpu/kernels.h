@@ -32,7 +32,7 @@ struct AttentionUnit {
 
 // out (M,N) = [out +] act(a (M,K) * W + bias), W packed by pack_tiles(). Columns [column_begin,
 // column_end) of it. Requires: K and N multiples of 32; a readable up to the next multiple of 32
-// rows.
+// rows; a bf16 out on a 64-byte boundary.
 struct TileProduct {
   enum class Activation { kNone, kGelu, kQuickGelu, kGeluTanh };
   const Bf16* a = nullptr;
@@ -42,6 +42,7 @@ struct TileProduct {
   Element type = Element::kBf16;  // of out
   bool add = false;               // Requires: type kF32, activation kNone
   Activation activation = Activation::kNone;
+  void* scratch = nullptr;  // tile_product_scratch() bytes on a 64-byte boundary
   int m = 0;
   int k = 0;
   int n = 0;
@@ -87,7 +88,9 @@ struct Kernels {
   std::size_t (*attention_scratch)(int length, int head);
   void (*attention_f32)(const AttentionUnit& unit, float* scratch);
   void (*attention_bf16)(const AttentionUnit& unit, float* scratch);
-  // Null where there are no tiles.
+  // Null where there are no tiles. Bytes of scratch that a product of this shape needs, whatever
+  // its columns.
+  std::size_t (*tile_product_scratch)(const TileProduct& product);
   void (*tile_product)(const TileProduct& product);
   void (*tile_product_int8)(const TileProductInt8& product);
   // out = x / scale rounded to whole numbers from -127 to 127, then zeros up to `padded`; returns
@@ -98,7 +101,8 @@ struct Kernels {
   void (*pool_attention_bf16)(const AttentionUnit& unit, float* scratch);
 };
 
-// Part of amx_kernels().
+// Parts of amx_kernels().
+std::size_t tile_product_scratch(const TileProduct& product);
 void tile_product(const TileProduct& product);
 
 // The tables. Those this CPU cannot run must not be called.

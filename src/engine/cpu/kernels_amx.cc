@@ -262,6 +262,7 @@ constexpr Kernels make_amx_kernels() {
   Kernels k = make_kernels<Avx512Bf16>("amx");
   k.attention_scratch = scratch_floats;
   k.attention_bf16 = attention_amx;
+  k.tile_product_scratch = tile_product_scratch;
   k.tile_product = tile_product;
   k.quantise_row = quantise_row<Avx512Bf16>;
   k.tile_product_int8 = tile_product_int8;
