@@ -27,6 +27,7 @@ seeds_for() {
     json_fuzz) echo assets/models ;;
     image_fuzz) echo tests/goldens/images ;;
     tokenizer_fuzz|text_clean_fuzz) echo tests/goldens/text ;;
+    sentencepiece_fuzz|tokenizer_json_fuzz) echo tests/goldens/tokenizers ;;
   esac
 }
 

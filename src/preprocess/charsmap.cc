@@ -11,6 +11,7 @@ namespace {
 // A unit of the double array. Source: Darts-clone's format.
 bool has_leaf(std::uint32_t unit) { return (unit >> 8 & 1U) != 0; }
 std::uint32_t value(std::uint32_t unit) { return unit & 0x7FFFFFFFU; }
+bool is_value(std::uint32_t unit) { return unit >> 31 != 0; }
 std::uint32_t label(std::uint32_t unit) { return unit & 0x800000FFU; }
 std::size_t offset(std::uint32_t unit) {
   return static_cast<std::size_t>(unit >> 10) << ((unit & 0x200U) >> 6);
@@ -30,7 +31,8 @@ Charsmap::Charsmap(std::string_view bytes, const std::string& name) {
     fail(name, "only " + std::to_string(bytes.size()) + " bytes");
   std::memcpy(&trie_bytes, bytes.data(), sizeof trie_bytes);
   bytes.remove_prefix(sizeof trie_bytes);
-  if (trie_bytes >= bytes.size() || trie_bytes == 0 || trie_bytes % 4 != 0) {
+  // 1024: Darts writes blocks of 256 units.
+  if (trie_bytes >= bytes.size() || trie_bytes == 0 || trie_bytes % 1024 != 0) {
     fail(name,
          "a trie of " + std::to_string(trie_bytes) + " bytes in " + std::to_string(bytes.size()));
   }
@@ -41,29 +43,22 @@ Charsmap::Charsmap(std::string_view bytes, const std::string& name) {
   check(name);
 }
 
-// Follows each unit that matching could reach, so that match() need not look where it steps.
+// Every unit is right by itself, as sentencepiece 0.2.3 has it, and so is each that matching can
+// reach: match() need not look where it steps.
 void Charsmap::check(const std::string& name) const {
   const auto inside = [&](std::size_t unit) {
     if (unit >= units_.size()) fail(name, "unit " + std::to_string(unit) + " is outside the trie");
   };
-  std::vector<bool> seen(units_.size());
-  std::vector<std::size_t> bases{offset(units_[0])};
-  std::size_t followed = 0;
-  while (followed < bases.size()) {
-    const std::size_t base = bases[followed++];
-    // All 256 children are in one block, so the ends of the block bound them.
-    for (std::size_t byte = 0; byte < 256; ++byte) {
-      const std::size_t child = base ^ byte;
-      inside(child);
-      if (label(units_[child]) != byte || seen[child]) continue;
-      seen[child] = true;
-      const std::size_t next = child ^ offset(units_[child]);
-      if (has_leaf(units_[child])) {
-        inside(next);
-        if (value(units_[next]) >= replacements_.size()) fail(name, "a replacement past the end");
-      }
-      bases.push_back(next);
+  if (label(units_[0]) != 0 || has_leaf(units_[0])) fail(name, "a root that is none");
+  for (std::size_t i = 0; i < units_.size(); ++i) {
+    if (is_value(units_[i])) {
+      if (value(units_[i]) >= replacements_.size()) fail(name, "a replacement past the end");
+      continue;
     }
+    // Children of one unit are in one block of 256, so with this all of them are inside.
+    const std::size_t next = i ^ offset(units_[i]);
+    inside(next);
+    if (has_leaf(units_[i]) && !is_value(units_[next])) fail(name, "a rule without replacement");
   }
 }
 

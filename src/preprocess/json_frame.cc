@@ -34,11 +34,10 @@ std::vector<std::int32_t> special_ids(const JsonPart& part, const std::string& n
 // Pieces are {"Sequence": {"id": "A", "type_id": 0}} or {"SpecialToken": {"id": …, "type_id": …}}.
 // Returns the sequence's letter, or nothing for a special token, whose name goes into `special`.
 char read_piece(const JsonPart& piece, std::string& special) {
-  const bool sequence = piece.has("Sequence");
-  if (sequence == piece.has("SpecialToken")) {
-    piece.corrupt("Sequence", "either this or SpecialToken");
-  }
-  const JsonPart inner = piece.part(sequence ? "Sequence" : "SpecialToken");
+  const std::string kind = piece.only_key();
+  const bool sequence = kind == "Sequence";
+  if (!sequence && kind != "SpecialToken") piece.corrupt(kind, "Sequence or SpecialToken");
+  const JsonPart inner = piece.part(kind);
   inner.id("type_id");
   const std::string id = inner.text("id");
   if (sequence && id != "A" && id != "B") inner.corrupt("id", "A or B");
@@ -85,8 +84,9 @@ void check_direction(const JsonPart& part) {
 }
 
 void check_pattern(const JsonPart& pattern) {
-  if (pattern.has("String") == pattern.has("Regex")) pattern.corrupt("String", "this or Regex");
-  pattern.text(pattern.has("String") ? "String" : "Regex");
+  const std::string kind = pattern.only_key();
+  if (kind != "String" && kind != "Regex") pattern.corrupt(kind, "String or Regex");
+  pattern.text(kind);
 }
 
 }  // namespace

@@ -87,6 +87,11 @@ const json::object& JsonPart::object(std::string_view key) const {
   return v.get_object();
 }
 
+std::string JsonPart::only_key() const {
+  if (object_->size() != 1) throw Error(Kind::kCorrupt, where_ + ": expected one key.");
+  return std::string(object_->begin()->key());
+}
+
 char32_t JsonPart::character(std::string_view key) const {
   const std::u32string characters = code_points(text(key));
   if (characters.size() != 1) corrupt(key, "one character");

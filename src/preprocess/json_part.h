@@ -33,6 +33,9 @@ class JsonPart {
   std::vector<JsonPart> parts(std::string_view key) const;  // an array of objects
   const json::array& array(std::string_view key) const;
   const json::object& object(std::string_view key) const;
+  // The one key of an object that stands for a choice. Throws kCorrupt if there are more or none.
+  std::string only_key() const;
+  const json::object& raw() const { return *object_; }
   // A text of exactly one character.
   char32_t character(std::string_view key) const;
 

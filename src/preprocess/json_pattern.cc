@@ -105,14 +105,13 @@ std::vector<Span> scan(std::u32string_view text, JsonPattern::Scanner scanner) {
 }
 
 JsonPattern::JsonPattern(const JsonPart& part) {
-  if (part.has("String") == part.has("Regex")) {
-    throw Error(Kind::kCorrupt, part.where() + ": expected one of \"String\" and \"Regex\".");
-  }
-  if (part.has("String")) {
-    literal_ = code_points(part.text("String"));
+  const std::string kind = part.only_key();
+  if (kind == "String") {
+    literal_ = code_points(part.text(kind));
     if (literal_.empty()) part.unsupported("an empty pattern.");
     return;
   }
+  if (kind != "Regex") part.corrupt(kind, "String or Regex");
   const std::string expression = part.text("Regex");
   for (const Known& known : kKnown) {
     if (known.expression == expression) scanner_ = known.scanner;

@@ -1,6 +1,8 @@
 #include "preprocess/tokenizer_json.h"
 
-#include "core/utf8.h"
+#include <algorithm>
+#include <array>
+
 #include "preprocess/code_points.h"
 #include "preprocess/json_added.h"
 #include "preprocess/json_frame.h"
@@ -21,6 +23,18 @@ std::unique_ptr<JsonSplitter> read_splitter(const JsonPart& root) {
   return root.has("pre_tokenizer") ? make_json_splitter(root.part("pre_tokenizer")) : nullptr;
 }
 
+// The reference stops at a key it does not know.
+void check_keys(const JsonPart& root) {
+  constexpr std::array<std::string_view, 9> kKnown = {
+      "version",       "truncation",     "padding", "added_tokens", "normalizer",
+      "pre_tokenizer", "post_processor", "decoder", "model"};
+  for (const auto& [key, value] : root.raw()) {
+    if (std::find(kKnown.begin(), kKnown.end(), std::string_view(key)) == kKnown.end()) {
+      root.corrupt(key, "no such key");
+    }
+  }
+}
+
 class TokenizerJson final : public IdSource {
  public:
   TokenizerJson(const JsonPart& root, const TokenizerJsonOptions& options)
@@ -28,7 +42,10 @@ class TokenizerJson final : public IdSource {
         splitter_(read_splitter(root)),
         model_(make_json_model(root.part("model"))),
         added_(root, *model_, normalizer_.get()) {
-    if (root.text("version", "1.0") != "1.0") root.corrupt("version", "1.0");
+    check_keys(root);
+    if (root.raw().contains("version") && root.text("version") != "1.0") {
+      root.corrupt("version", "1.0");
+    }
     if (root.has("post_processor")) affixes_ = read_json_affixes(root.part("post_processor"));
     if (root.has("decoder")) check_json_decoder(root.part("decoder"));
     if (root.has("truncation")) check_json_truncation(root.part("truncation"));
