@@ -8,10 +8,13 @@ tools/goldens/tokenizer_vocabularies.py:
 
 import argparse
 import importlib.metadata
+import json
 import pathlib
 import random
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import sentencepiece
 import tokenizers
@@ -89,6 +92,20 @@ def siglip_reference(file):
     return call, ["kind=sentencepiece", "clean=siglip", "context=64", "pad=1", "eos=1"]
 
 
+def siglip2_reference(file):
+    """transformers' Siglip2Tokenizer: Gemma's, lower case before all else, an end of text."""
+    import transformers
+
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(file, pathlib.Path(folder) / "tokenizer.json")
+        config = {"tokenizer_class": "Siglip2Tokenizer", "add_bos_token": False, "add_eos_token": True, "padding_side": "right", "model_max_length": 64}
+        specials = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+        (pathlib.Path(folder) / "tokenizer_config.json").write_text(json.dumps(config | specials))
+        tokenizer = transformers.Siglip2Tokenizer.from_pretrained(folder)
+    call = lambda texts: tokenizer(texts, max_length=64, padding="max_length", truncation=True).input_ids  # noqa: E731
+    return call, ["kind=json", "clean=lower_only", "context=64", "pad=0", "eos_token=</s>"]
+
+
 def cases(folder):
     for file in sorted([*folder.glob("*.model"), *folder.glob("*.json")]):
         yield file.name, file, raw_reference(file)
@@ -97,6 +114,7 @@ def cases(folder):
     yield "open_clip, gemma, lower", folder / "gemma.json", open_clip_reference(folder / "gemma.json", clean="lower", context=20, pad="<pad>")
     clips = {"clean": "whitespace", "context": 24, "pad": "<pad>", "mode": "clips", "bos": "<s>", "eos": "</s>", "class_id": "<mask>"}
     yield "open_clip, roberta, clips", folder / "roberta.json", open_clip_reference(folder / "roberta.json", **clips)
+    yield "Siglip2Tokenizer", folder / "gemma.json", siglip2_reference(folder / "gemma.json")
     yield "SiglipTokenizer", folder / "unigram.model", siglip_reference(folder / "unigram.model")
 
 

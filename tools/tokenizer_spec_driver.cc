@@ -5,7 +5,7 @@
 //                                               where it is accepted, otherwise why not
 //   tokenizer_spec_driver time FILE KEY=VALUE…  stdin: texts   stdout: seconds to load and a text
 // Keys: kind (sentencepiece, json, clip), clean, context, vocabulary, pad, bos, eos, strip, stop,
-// clips.
+// clips, bos_token, eos_token.
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -68,6 +68,10 @@ void set(TokenizerSpec& spec, const std::string& key, const std::string& value) 
   if (key == "strip") spec.strip_sep_id = std::stoi(value);
   if (key == "stop") spec.stop_after_id = std::stoi(value);
   if (key == "clips") spec.clips_class_id = std::stoi(value);
+  if (key == "bos_token" || key == "eos_token") {
+    if (!spec.around) spec.around.emplace();
+    (key == "bos_token" ? spec.around->bos_token : spec.around->eos_token) = value;
+  }
   if (key == "pad") {
     spec.pad_to_context = true;
     spec.pad_id = std::stoi(value);

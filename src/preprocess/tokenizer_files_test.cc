@@ -28,6 +28,7 @@ TextClean clean_of(const std::string& name) {
   if (name == "whitespace") return TextClean::kWhitespace;
   if (name == "lower") return TextClean::kLower;
   if (name == "canonicalize") return TextClean::kCanonicalize;
+  if (name == "lower_only") return TextClean::kLowerOnly;
   return name == "siglip" ? TextClean::kSiglip : TextClean::kNone;
 }
 
@@ -53,6 +54,8 @@ TokenizerSpec spec_of(const std::string& head) {
       spec.eos_id = std::stoi(value);
     } else if (key == "strip") {
       spec.strip_sep_id = std::stoi(value);
+    } else if (key == "eos_token") {
+      spec.around = {.eos_token = value};
     } else if (key == "clips") {
       spec.clips_class_id = std::stoi(value);
     }
@@ -87,6 +90,9 @@ TEST(SentencePiece, BpeWithUnusedPiecesGivesSentencepiecesIds) {
 }
 TEST(SentencePiece, SiglipCleansAsTransformersDoes) {
   expect_golden_ids("unigram.model", "SiglipTokenizer");
+}
+TEST(TokenizerJson, Siglip2LowersAsTransformersDoes) {
+  expect_golden_ids("gemma.json", "Siglip2Tokenizer");
 }
 
 TEST(TokenizerJson, ByteLevelBpeGivesTokenizersIds) {
