@@ -19,6 +19,7 @@ std::int64_t product(const std::vector<std::int64_t>& shape) {
 
 const std::vector<Dialect>& dialects() {
   static const std::vector<Dialect> kDialects = {
+      eva_dialect(),  // its single files would pass for open_clip's
       open_clip_dialect(),
       hf_clip_dialect(),
   };

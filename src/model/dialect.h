@@ -42,6 +42,10 @@ ModelConfig parse_hf_clip_config(const json::value& v, const std::string& where)
 TensorMap rename_hf_clip(const TensorMap& theirs, const ModelConfig& config,
                          const std::string& where);
 
+// What eva_dialect reads, from tensors alone (tests, fuzzing).
+ModelConfig infer_eva_config(const TensorMap& theirs, const std::string& where);
+TensorMap rename_eva(const TensorMap& theirs, const ModelConfig& config, const std::string& where);
+
 // A file's tensors of which each may be renamed, transposed, joined or cut: what readers share.
 // Tensors keep their dtype; only joined or transposed ones are copied.
 class TensorRenamer {

@@ -10,6 +10,8 @@
 #include "core/files.h"
 #include "core/safetensors.h"
 #include "model/dialect.h"
+#include "model/fastvit.h"
+#include "model/positions.h"
 
 namespace tandem {
 namespace {
@@ -57,6 +59,8 @@ void mend(Checkpoint& c) {
   c.weights.tensors.erase("text.transformer.embeddings.position_ids");
   if (c.config.init_logit_bias && !c.weights.contains("logit_bias"))
     c.weights.add_float("logit_bias", {}, {0.0F});
+  fit_positions(c.config, c.weights);
+  reparameterise(c.config, c.weights);
 }
 
 Checkpoint read_folder(const fs::path& folder) {

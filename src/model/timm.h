@@ -22,6 +22,7 @@ bool describe_fastvit(VisionConfig& vision);   // fastvit.cc: MobileCLIP
 // Each family's names.
 std::vector<std::string> timm_vit_names();
 std::vector<std::string> eva_names();
+std::vector<std::string> fastvit_names();
 
 // Every name that describe_timm knows, for messages.
 std::vector<std::string> timm_names();
