@@ -17,8 +17,9 @@ namespace {
 std::vector<RecallSet> open_validation(const TrainConfig& config) {
   const auto& text = config.model.text;
   const auto tokenizer =
-      make_clip_tokenizer(read_text_file(config.vocabulary),
-                          {.context_length = text.context_length, .vocab_size = text.vocab_size});
+      make_clip_tokenizer(read_text_file(config.vocabulary), {.context_length = text.context_length,
+                                                              .vocab_size = text.vocab_size,
+                                                              .stop_at_end_of_text = text.causal});
   std::vector<RecallSet> sets;
   for (const auto& [name, shards] : config.validation)
     sets.emplace_back(name, shards, *tokenizer, config.model.preprocess);

@@ -148,6 +148,7 @@ class ClipTokenizer final : public Tokenizer {
       const Word word = next_word(clean, position);
       if (word.text.empty()) break;
       if (word.special) {
+        if (*word.special == SpecialWord::kEnd && options_.stop_at_end_of_text) break;
         ids.push_back(*word.special == SpecialWord::kStart ? start : end);
         continue;
       }

@@ -39,6 +39,9 @@ struct BpeOptions {
   // <start_of_text>, <end_of_text>. A prefix of the merge list is itself a valid byte-pair
   // encoding. 49,408 is CLIP's own.
   int vocab_size = 49'408;
+  // A caption that spells <end_of_text> has several such ids. open_clip pools a causal tower at the
+  // first, Tandem a ragged text at its last row: with this, ids end with the first.
+  bool stop_at_end_of_text = false;
 };
 
 // CLIP's byte-pair tokenizer, equal to open_clip's SimpleTokenizer(clean="lower"): ftfy.fix_text,

@@ -226,6 +226,9 @@ TEST(TokenizerSpec, ClipsIdsStopAtTheFirstEndOfTextInTheCaption) {
   EXPECT_EQ(whole->encode(caption),
             (std::vector<std::int32_t>{49'406, 320, 1929, 49'407, 537, 320, 2368, 49'407}));
   EXPECT_EQ(stopped->encode(caption), (std::vector<std::int32_t>{49'406, 320, 1929, 49'407}));
+  const auto trained = make_clip_tokenizer(clip_merges(), {.stop_at_end_of_text = true});
+  EXPECT_EQ(trained->encode(caption), stopped->encode(caption));
+  EXPECT_EQ(trained->encode("a dog"), whole->encode("a dog"));
   // Not a special token of open_clip's: taken apart like any text.
   EXPECT_EQ(stopped->encode("a <|endoftext|>"),
             (std::vector<std::int32_t>{49'406, 320, 27, 347, 40'786, 4160, 91, 285, 49'407}));

@@ -20,7 +20,8 @@ int train(const char* path) {
   const TrainConfig config = read_train_config(path);
   const auto tokenizer = make_clip_tokenizer(read_text_file(config.vocabulary),
                                              {.context_length = config.model.text.context_length,
-                                              .vocab_size = config.model.text.vocab_size});
+                                              .vocab_size = config.model.text.vocab_size,
+                                              .stop_at_end_of_text = config.model.text.causal});
   std::vector<RecallSet> sets;
   for (const auto& [name, shards] : config.validation) {
     sets.emplace_back(name, shards, *tokenizer, config.model.preprocess);

@@ -84,7 +84,8 @@ class Run {
                                     data.skipped().summary(data.size())));
     const auto tokenizer = make_clip_tokenizer(read_text_file(config_.vocabulary),
                                                {.context_length = config_.model.text.context_length,
-                                                .vocab_size = config_.model.text.vocab_size});
+                                                .vocab_size = config_.model.text.vocab_size,
+                                                .stop_at_end_of_text = config_.model.text.causal});
     BatchLoader batches(data, *tokenizer, config_, state_.step);
     begin_ = saved_ = reported_ = Clock::now();
     reported_step_ = state_.step;
