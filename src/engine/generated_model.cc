@@ -55,7 +55,8 @@ Rule rule_of(const WeightSpec& spec) {
   if (ends("running_var")) return {0.5, 1, Kind::kUniform};
   if (ends("running_mean")) return {0, 0.2};
   if (shape.size() == 1 && ends(".weight")) {
-    if (name.find("ln_") != std::string::npos || name.find("norm") != std::string::npos)
+    if (name.find("ln_") != std::string::npos || name.find("norm") != std::string::npos ||
+        name.find("LayerNorm") != std::string::npos)
       return {0.2, 4.8, Kind::kCubedUniform};
     if (ends("bn3.weight") && name.find("layer") != std::string::npos)
       return {0.2, 0.4, Kind::kUniform};
@@ -66,13 +67,19 @@ Rule rule_of(const WeightSpec& spec) {
   if (ends("embedding") || ends("embedding.weight") || ends("cls_emb") || ends("cls_token") ||
       ends("latent"))
     return {0, 0.5};
+  if (ends("embeddings.weight") || ends("embed_tokens.weight")) return {0, 0.5};
+  // T5 does not scale its scores: its queries are small instead.
+  if (ends("SelfAttention.q.weight")) return {0, 0.0625 / std::sqrt(static_cast<double>(shape[1]))};
+  if (shape.size() == 4 && name.find("reparam_conv") != std::string::npos)
+    return {0, 0.9 * std::sqrt(2.0 / static_cast<double>(shape[1] * shape[2] * shape[3]))};
   if (shape.size() == 4)
     return {0, std::sqrt(2.0 / static_cast<double>(shape[1] * shape[2] * shape[3]))};
   const bool transposed = name == "visual.proj" || ends("text_projection");
   const auto fan_in = static_cast<double>(transposed ? shape[0] : shape[1]);
   return {0, 1.0 / std::sqrt(fan_in), Kind::kNormal,
           ends("c_proj.weight") || ends("out_proj.weight") || ends("attn.proj.weight") ||
-              ends(".mlp.fc2.weight")};
+              ends(".mlp.fc2.weight") || ends("output.dense.weight") ||
+              ends("SelfAttention.o.weight") || ends("DenseReluDense.wo.weight")};
 }
 
 void center_rows(std::vector<double>& values, std::size_t width) {
@@ -92,7 +99,8 @@ std::vector<float> values_of(const WeightSpec& spec, std::uint64_t seed) {
   std::size_t halved = 0;
   if (spec.name.ends_with("in_proj_weight") || spec.name.ends_with("attn.qkv.weight"))
     halved = count / 3 * 2;
-  for (const char* end : {"q_proj.weight", "k_proj.weight", "q_proj_weight", "k_proj_weight"}) {
+  for (const char* end : {"q_proj.weight", "k_proj.weight", "q_proj_weight", "k_proj_weight",
+                          "query.weight", "key.weight", "SelfAttention.k.weight"}) {
     if (spec.name.ends_with(end)) halved = count;
   }
   std::vector<double> values(count);
@@ -116,7 +124,8 @@ std::vector<float> values_of(const WeightSpec& spec, std::uint64_t seed) {
     if (rule.outliers && i / static_cast<std::size_t>(spec.shape[1]) % 191 == 13) scale *= 20.0;
     values[i] = rule.offset + scale * x;
   }
-  if (spec.shape.size() == 4) center_rows(values, count / spec.shape[0]);
+  if (spec.shape.size() == 4 && spec.name.find("reparam_conv") == std::string::npos)
+    center_rows(values, count / spec.shape[0]);
   return {values.begin(), values.end()};
 }
 

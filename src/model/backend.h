@@ -75,6 +75,7 @@ struct NormSpec {
   std::string prefix;  // of .weight and, unless rms, .bias
   double eps = 1e-5;
   bool rms = false;
+  bool batch = false;  // batch norm of each column by its running statistics
   // What reads the result is matrix products only: the backend may round it to their type.
   bool feeds_products = false;
 };
@@ -96,9 +97,10 @@ struct ConvSpec {
 template <typename B>
 concept Backend = requires(
     B& b, typename B::Loader& load, const typename B::Tensor& x, typename B::Tensor&& residual,
-    const typename B::Map& m, const typename B::Linear& linear, const typename B::Norm& norm,
-    const typename B::Conv& conv, const typename B::Table& table, const PixelBatch& pixels,
-    const TokenBatch& tokens, const Segments& segments, std::span<const std::int32_t> rows) {
+    const typename B::Map& m, typename B::Map&& map, const typename B::Linear& linear,
+    const typename B::Norm& norm, const typename B::Conv& conv, const typename B::Table& table,
+    const PixelBatch& pixels, const TokenBatch& tokens, const Segments& segments,
+    std::span<const std::int32_t> rows) {
   { load.linear(LinearSpec{}) } -> std::same_as<typename B::Linear>;
   { load.norm(NormSpec{}) } -> std::same_as<typename B::Norm>;
   { load.conv(ConvSpec{}) } -> std::same_as<typename B::Conv>;
@@ -142,12 +144,11 @@ concept Backend = requires(
   { b.pool_attention(x, x, x, segments, int{}) } -> std::same_as<typename B::Tensor>;
   // Queries of segment i attend to the keys of segment i. q (Tq,D), k and v (Tk,D). Returns (Tq,D).
   { b.cross_attention(x, segments, x, x, segments, int{}) } -> std::same_as<typename B::Tensor>;
-  // self_attention with softmax(scale q k^T + bias): table (heads, 2M-1), of which column M-1 +
-  // (key
-  // - query) is added (T5's relative positions, expanded to every distance).
+  // self_attention with softmax(scale q k^T + bias): table (buckets, heads), and for each distance
+  // key - query from -(M-1) to M-1 its row (T5's relative positions). float32.
   {
-    b.biased_attention(x, segments, int{}, float{}, table)
-  } -> std::same_as<typename B::Tensor>;  // …, heads, scale, bias)
+    b.biased_attention(x, segments, int{}, float{}, table, rows)
+  } -> std::same_as<typename B::Tensor>;  // …, heads, scale, bias, buckets)
   // Causal self_attention in which nobody sees the keys of `rows` (of qkv, ascending). Requires:
   // every row sees a key.
   { b.masked_attention(x, segments, int{}, rows) } -> std::same_as<typename B::Tensor>;
@@ -161,6 +162,12 @@ concept Backend = requires(
   { b.conv(m, conv, Activation::kRelu) } -> std::same_as<typename B::Map>;
   { b.conv_add_relu(m, conv, m) } -> std::same_as<typename B::Map>;  // relu(conv(x) + residual)
   { b.avg_pool(m, int{}) } -> std::same_as<typename B::Map>;         // k x k, stride k
+  // (B,H,W,C) <-> (B*HW,C), pixels in row-major order.
+  { b.to_rows(std::move(map)) } -> std::same_as<typename B::Tensor>;
+  { b.to_map(x, int{}, int{}) } -> std::same_as<typename B::Map>;  // …, height, width)
+  { b.mean_pixel(m) } -> std::same_as<typename B::Tensor>;         // (B,H,W,C) -> (B,C)
+  // act(x * sigmoid(gates)), gates: (B,C) for every pixel (squeeze and excitation).
+  { b.gate_channels(std::move(map), x, Activation::kGelu) } -> std::same_as<typename B::Map>;
   // (B,H,W,C) -> (B*(HW+1),C): each picture's mean, then its pixels in row-major order, plus
   // positions (HW+1,C).
   { b.mean_and_positions(m, table) } -> std::same_as<typename B::Tensor>;

@@ -83,6 +83,7 @@ void add_resnet(Builder& t, const ModelConfig& config) {
 
 void add_text(Builder& t, const ModelConfig& config) {
   const TextConfig& x = config.text;
+  if (!x.hf.model.empty()) return add_hf_text(t, config);
   const std::string scope = config.text_scope();
   const int hidden = static_cast<int>(x.width * x.mlp_ratio);
   const double width_std = 1.0 / std::sqrt(x.width);
@@ -117,6 +118,8 @@ void add_vision(Builder& t, const ModelConfig& config) {
       return add_timm_vit(t, config);
     case VisionFamily::kEva:
       return add_eva(t, config);
+    case VisionFamily::kFastVit:
+      return add_fastvit(t, config);
     default:
       throw Error(Kind::kUnsupported, fmt::format("timm_model_name \"{}\" is not supported.",
                                                   config.vision.timm.model));

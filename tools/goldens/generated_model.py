@@ -59,24 +59,32 @@ def _values(name, shape, z, first):
         u = uniform(z)
         if name.endswith("bn3.weight") and "layer" in name:  # a residual branch: small beside what it is added to
             return 0.2 + 0.4 * u
-        return 0.2 + 4.8 * (u * u * u) if "ln_" in name or "norm" in name else 0.5 + u
+        return 0.2 + 4.8 * (u * u * u) if "ln_" in name or "norm" in name or "LayerNorm" in name else 0.5 + u
     if name.endswith("gamma"):
         return 0.1 + 0.9 * uniform(z)
     if name.endswith(("bias", "positional_embedding", "pos_embed")):
         return 0.1 * normal(z)
     if name.endswith(("embedding", "embedding.weight", "cls_emb", "cls_token", "latent")):
         return 0.5 * normal(z)
+    if name.endswith(("embeddings.weight", "embed_tokens.weight")):
+        return 0.5 * normal(z)
+    if name.endswith("SelfAttention.q.weight"):  # T5 does not scale its scores: its queries are small instead
+        return normal(z) * (0.0625 / np.sqrt(float(shape[1])))
     if len(shape) == 4:
         filters = (normal(z) * np.sqrt(2.0 / (shape[1] * shape[2] * shape[3]))).reshape(shape[0], -1)
+        if "reparam_conv" in name:  # has no batch norm behind it, and ends in a mean over the picture
+            return 0.9 * filters.reshape(-1)
         return (filters - filters.mean(axis=1, keepdims=True)).reshape(-1)
     if name == "visual.proj" or name.endswith("text_projection"):
         return normal(z) / np.sqrt(float(shape[0]))
     values = normal(z) / np.sqrt(float(shape[1]))
     if name.endswith(("in_proj_weight", "attn.qkv.weight")):
         values = np.where((first + np.arange(len(z))) // shape[1] < shape[0] * 2 // 3, values * 0.5, values)
-    if name.endswith(("q_proj.weight", "k_proj.weight", "q_proj_weight", "k_proj_weight")):
+    if name.endswith(("q_proj.weight", "k_proj.weight", "q_proj_weight", "k_proj_weight", "query.weight", "key.weight",
+                      "SelfAttention.k.weight")):
         values = values * 0.5
-    if name.endswith(("c_proj.weight", "out_proj.weight", "attn.proj.weight", ".mlp.fc2.weight")):
+    if name.endswith(("c_proj.weight", "out_proj.weight", "attn.proj.weight", ".mlp.fc2.weight",
+                      "output.dense.weight", "SelfAttention.o.weight", "DenseReluDense.wo.weight")):
         row = (first + np.arange(len(z))) // shape[1]
         values = np.where(row % 191 == 13, values * 20.0, values)
     return values

@@ -29,10 +29,10 @@ SMALL_TEXT = {**FULL_TEXT, "layers": 1, "vocab_size": 1000, "no_causal_mask": Tr
 def config(name, size, text, embed=40):
     return {"embed_dim": embed, "custom_text": True, "text_cfg": text,
             "vision_cfg": {"image_size": size, "timm_model_name": name, "timm_model_pretrained": False, "timm_pool": "avg",
-                           "timm_proj": None},
-            "preprocess_cfg": {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}}
+                           "timm_proj": None}}
 
 
+PREPROCESS = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
 TINY = {**TINY_TEXT, "no_causal_mask": True}
 # name: (configuration, what is made smaller: width of the first stage, blocks a stage at most).
 CONFIGS = {
@@ -106,7 +106,8 @@ def main(names):
         with torch.no_grad():
             outputs = {"image": model.encode_image(images, normalize=True), "text": model.encode_text(tokens, normalize=True)}
             drift = float((model.double().encode_image(images.double(), normalize=True) - outputs["image"]).abs().max())
-        metadata = {"tool": tool, "config": json.dumps(settings), "trunk": json.dumps(trunk), "seed": str(SEED)}
+        whole = {"model_cfg": settings, "preprocess_cfg": {**PREPROCESS, "size": settings["vision_cfg"]["image_size"]}}
+        metadata = {"tool": tool, "config": json.dumps(whole), "trunk": json.dumps(trunk), "seed": str(SEED)}
         save_file({k: v.float().contiguous() for k, v in outputs.items()}, GOLDENS / f"model/{name}.safetensors", metadata)
         print(f"{name}: image {tuple(outputs['image'].shape)}, float32 against float64 {drift:.1e}, "
               f"images' cosine {float(outputs['image'][0] @ outputs['image'][1]):.3f}", flush=True)

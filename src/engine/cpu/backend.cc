@@ -106,6 +106,8 @@ CpuTensor CpuBackend::embed_tokens(const TokenBatch& tokens, const Table& embedd
 
 CpuTensor CpuBackend::layer_norm(const Tensor& x, const Norm& norm) {
   if (x.type != Element::kF32) return layer_norm(to_type(x, Element::kF32), norm);
+  if (norm.batch) return batch_norm(x, norm);
+  if (norm.bias.empty()) return rms_norm(x, norm);
   if (norm.out == Element::kI8) return layer_norm_int8(x, norm);
   Tensor out = tensor(x.rows, x.columns, norm.out);
   split(x.rows, [&](std::size_t begin, std::size_t end) {

@@ -43,6 +43,7 @@ struct CpuLinear {
 };
 
 struct CpuNorm {
+  bool batch = false;  // gain and bias are of the whole norm, statistics included
   std::vector<float> gain;
   std::vector<float> bias;  // empty: RMS norm
   float eps = 1e-5F;
@@ -59,8 +60,9 @@ struct CpuConv {
   int kernel = 1;
   int stride = 1;
   int padding = 0;
+  int groups = 1;
   Element type = Element::kF32;
-  std::vector<float> weights;  // (out,in,k,k); empty when `patches` is used instead
+  std::vector<float> weights;  // (out,in/groups,k,k); empty when `patches` is used instead
   std::vector<float> bias;     // (out)
   CpuLinear patches;  // stride = kernel: (k*k*3) -> out on pixel - 128, normalisation folded in
   struct Packed {
@@ -198,15 +200,24 @@ class CpuBackend {
   Tensor append_row(const Tensor& x, const Segments& segments, const Table& row,
                     const Table& positions, int place);
   Tensor biased_attention(const Tensor& qkv, const Segments& segments, int heads, float scale,
-                          const Table& bias);
+                          const Table& bias, std::span<const std::int32_t> buckets);
   Tensor take_rows(const Tensor& x, std::span<const std::int32_t> rows);
   Tensor mean_rows(const Tensor& x, const Segments& segments);
+  // Token merging (model/token_merge.h), which only this backend has: in every segment, all of one
+  // length, `count` rows of the residual stream x become part of others, by the keys in qkv.
+  // `sizes`: how many patches each row stands for, before and after.
+  Tensor merge_tokens(Tensor&& x, const Tensor& qkv, const Segments& segments, int heads, int count,
+                      std::vector<float>& sizes);
 
   Map pixel_map(const PixelBatch& pixels);
   Map conv(const Map& x, const Conv& conv, Activation activation);
   Map conv_add_relu(const Map& x, const Conv& conv, const Map& residual);
   Map avg_pool(const Map& x, int k);
   Tensor mean_and_positions(const Map& x, const Table& positions);
+  Tensor to_rows(Map&& x);
+  Map to_map(const Tensor& x, int height, int width);
+  Tensor mean_pixel(const Map& x);
+  Map gate_channels(Map&& x, const Tensor& gates, Activation activation);
 
   // x scaled to unit rows, copied to `out`, which holds (rows, columns).
   void unit_rows(const Tensor& x, float* out);
@@ -217,6 +228,7 @@ class CpuBackend {
   Tensor to_type(const Tensor& x, Element type);
   Tensor quantised(const Tensor& x);
   Tensor from_int8(const Tensor& x, Element type);
+  Tensor rms_norm(const Tensor& x, const Norm& norm);
   Tensor layer_norm_int8(const Tensor& x, const Norm& norm);
   void run_int8(const Tensor& x, const Linear& linear, const Tensor& out, bool add,
                 Activation activation);
@@ -229,7 +241,10 @@ class CpuBackend {
                   Activation activation);
   void run_tiles(const Tensor& x, const Linear& linear, const Tensor& out, bool add,
                  Activation activation);
-  void run_conv(const Map& x, const Conv& conv, const Map& out, bool add, bool relu);
+  void run_conv(const Map& x, const Conv& conv, const Map& out, bool add, Activation activation);
+  void activate(const Map& x, Activation activation);
+  Map repeat_channels(const Map& x, int times);
+  Tensor batch_norm(const Tensor& x, const Norm& norm);
   void execute(const Primitive& p, std::unordered_map<int, dnnl::memory>& args);
   void activate(const Tensor& x, Activation activation);
   // Calls body(begin, end) on parts of [0,n) on up to threads_ threads.

@@ -15,7 +15,8 @@ const AlignedBytes& packed(const CpuConv& conv, const Primitive& p, const dnnl::
     if (layout == p.weights) return bytes;
   }
   using Tag = dnnl::memory::format_tag;
-  const dnnl::memory::desc plain(p.weights.get_dims(), dnnl::memory::data_type::f32, Tag::oihw);
+  const dnnl::memory::desc plain(p.weights.get_dims(), dnnl::memory::data_type::f32,
+                                 conv.groups > 1 ? Tag::goihw : Tag::oihw);
   AlignedBytes bytes(p.weights.get_size());
   dnnl::memory from(plain, engine, const_cast<float*>(conv.weights.data()));
   dnnl::memory to(p.weights, engine, bytes.data());
@@ -48,11 +49,15 @@ CpuMap CpuBackend::pixel_map(const PixelBatch& pixels) {
 }
 
 CpuMap CpuBackend::conv(const Map& x, const Conv& conv, Activation activation) {
-  assert(activation == Activation::kNone || activation == Activation::kRelu);
+  if (x.channels != conv.in)
+    return this->conv(repeat_channels(x, conv.in / x.channels), conv, activation);
   const int size = (x.height + 2 * conv.padding - conv.kernel) / conv.stride + 1;
   const int across = (x.width + 2 * conv.padding - conv.kernel) / conv.stride + 1;
   Map out = map(x.batch, size, across, conv.out);
-  run_conv(x, conv, out, false, activation == Activation::kRelu);
+  // bf16: oneDNN's own GELU slows the convolution more than another pass costs.
+  const bool apart = type_ == Element::kBf16 && activation != Activation::kRelu;
+  run_conv(x, conv, out, false, apart ? Activation::kNone : activation);
+  if (apart) activate(out, activation);
   return out;
 }
 
@@ -64,7 +69,7 @@ CpuMap CpuBackend::conv_add_relu(const Map& x, const Conv& conv, const Map& resi
                 static_cast<const std::byte*>(residual.buffer.data()) + begin * row,
                 (end - begin) * row);
   });
-  run_conv(x, conv, out, true, true);
+  run_conv(x, conv, out, true, Activation::kRelu);
   return out;
 }
 
@@ -108,10 +113,14 @@ CpuTensor CpuBackend::mean_and_positions(const Map& x, const Table& positions) {
 
 CpuMap CpuBackend::map(int batch, int height, int width, int channels) {
   const std::size_t count = static_cast<std::size_t>(batch) * height * width * channels;
-  return {batch, height, width, channels, type_, pool_.take(count * element_bytes(type_))};
+  // Room for whole tiles of 32 rows, as tensors have.
+  const std::size_t spare = static_cast<std::size_t>(channels) * 32;
+  return {batch,    height, width,
+          channels, type_,  pool_.take((count + spare) * element_bytes(type_))};
 }
 
-void CpuBackend::run_conv(const Map& x, const Conv& conv, const Map& out, bool add, bool relu) {
+void CpuBackend::run_conv(const Map& x, const Conv& conv, const Map& out, bool add,
+                          Activation activation) {
   ConvShape shape;
   shape.batch = x.batch;
   shape.height = x.height;
@@ -123,7 +132,8 @@ void CpuBackend::run_conv(const Map& x, const Conv& conv, const Map& out, bool a
   shape.padding = conv.padding;
   shape.type = type_;
   shape.add = add;
-  shape.relu = relu;
+  shape.activation = activation;
+  shape.groups = conv.groups;
   shape.threads = threads_;
   const Primitive& p = cache_.conv(shape);
   const auto& engine = cache_.engine();

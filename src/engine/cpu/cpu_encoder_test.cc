@@ -62,6 +62,50 @@ TEST(CpuEncoder, GivesTheSameWhateverTheThreadsAndTheBatch) {
   }
 }
 
+// Labels in templates: most rows are common beginnings, which are computed once.
+TEST(CpuEncoder, SharesCommonBeginningsWithoutChangingAVector) {
+  const Checkpoint model = generated_model(small_config(), 3);
+  TokenBatch texts;
+  for (int label = 0; label < 30; ++label) {
+    for (int kind = 0; kind < 5; ++kind) {
+      std::vector<std::int32_t> ids{598, 10 + kind, 3, 4, 5, 100 + label % 7, 200 + label, 599};
+      if (kind == 4) ids.resize(4 + label % 3), ids.back() = 599;
+      texts.add(ids);
+    }
+  }
+  const Segments shared = share_prefixes(texts);
+  EXPECT_EQ(shared.path.size(), texts.ids.size());
+  const auto encoder = make_cpu_encoder(model, {.threads = 2});
+  const Matrix together = encoder->encode_texts(texts);
+  for (int i = 0; i < texts.count(); ++i) {
+    TokenBatch single;
+    single.add(
+        std::span(texts.ids).subspan(texts.offsets[i], texts.offsets[i + 1] - texts.offsets[i]));
+    const Matrix alone = encoder->encode_texts(single);
+    for (std::size_t c = 0; c < alone.cols; ++c)
+      ASSERT_NEAR(alone.row(0)[c], together.row(i)[c], 2e-6) << i;
+  }
+}
+
+TEST(CpuEncoder, MergesTokensOnlyWhenAskedAndStaysClose) {
+  ModelConfig config = small_config();
+  const Checkpoint model = generated_model(config, 3);
+  const PixelBatch pictures = generated_pictures(1, 9, 64);
+  const Matrix whole = make_cpu_encoder(model, {.threads = 2})->encode_images(pictures);
+  const auto merging = make_cpu_encoder(model, {.threads = 2, .merge_tokens = 2});
+  const Matrix merged = merging->encode_images(pictures);
+  for (std::size_t i = 0; i < whole.rows; ++i) {
+    double cosine = 0;
+    for (std::size_t c = 0; c < whole.cols; ++c) cosine += whole.row(i)[c] * merged.row(i)[c];
+    EXPECT_GT(cosine, 0.9) << i;
+    EXPECT_LT(cosine, 0.999999) << i;  // it did merge
+  }
+  config.vision.pool = VisionConfig::Pool::kAverage;
+  EXPECT_EQ(
+      kind_of([&] { (void)make_cpu_encoder(generated_model(config, 3), {.merge_tokens = 2}); }),
+      Kind::kUnsupported);
+}
+
 TEST(CpuEncoder, IsSharedByThreads) {
   const Checkpoint model = generated_model(small_config(), 3);
   const PixelBatch pictures = generated_pictures(1, 9, 64);
@@ -159,7 +203,7 @@ TEST(PrimitiveCache, NeverUsesReferenceImplementations) {
                   .padding = 1,
                   .type = type,
                   .add = true,
-                  .relu = true,
+                  .activation = Activation::kRelu,
                   .threads = omp_get_max_threads()});
     }
   }

@@ -253,8 +253,10 @@ TEST_P(EachTable, TileProductsMatchForEveryRowCountAndEpilogue) {
       p.activation = TileProduct::Activation::kGelu;
       p.column_begin = 0;
       k().tile_product(p);
-      std::vector<Bf16> by_tanh(activated.size());
-      p.out = by_tanh.data();
+      std::vector<Bf16> more_bits(bits.size());
+      Bf16* by_tanh =
+          more_bits.data() + (64 - reinterpret_cast<std::uintptr_t>(more_bits.data()) % 64) / 2;
+      p.out = by_tanh;
       p.activation = TileProduct::Activation::kGeluTanh;
       k().tile_product(p);
       for (int i = 0; i < m * kColumns; ++i) {

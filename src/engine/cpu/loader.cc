@@ -16,6 +16,11 @@ void check_rank(const TensorView& view, const std::string& name, std::size_t ran
               fmt::format("{}: has {} dimensions. Expected {}.", name, view.shape.size(), rank));
 }
 
+// A convolution of one pixel (out,in,1,1): a matrix.
+bool is_pointwise(const TensorView& view) {
+  return view.shape.size() == 4 && view.shape[2] == 1 && view.shape[3] == 1;
+}
+
 std::vector<float> vector_of(const TensorMap& weights, const std::string& name) {
   return to_float(weights.at(name));
 }
@@ -66,7 +71,7 @@ int append(const TensorMap& weights, const LinearSpec::Part& part, int in,
 
 CpuLinear CpuLoader::linear(const LinearSpec& spec) const {
   const TensorView& view = weights_.at(spec.weight);
-  check_rank(view, spec.weight, 2);
+  if (!is_pointwise(view)) check_rank(view, spec.weight, 2);
   if (view.dtype == DType::kI8) return linear_int8(spec);
   int in = static_cast<int>(view.shape[spec.transposed ? 0 : 1]);
   int out = static_cast<int>(view.shape[spec.transposed ? 1 : 0]);
@@ -99,6 +104,16 @@ CpuNorm CpuLoader::norm(const NormSpec& spec) const {
   if (!spec.rms) norm.bias = vector_of(weights_, spec.prefix + ".bias");
   norm.eps = static_cast<float>(spec.eps);
   norm.out = spec.feeds_products ? type_ : Element::kF32;
+  if (spec.batch) {
+    norm.batch = true;
+    const auto mean = vector_of(weights_, spec.prefix + ".running_mean");
+    const auto variance = vector_of(weights_, spec.prefix + ".running_var");
+    for (std::size_t i = 0; i < norm.gain.size(); ++i) {
+      norm.gain[i] /= std::sqrt(variance[i] + norm.eps);
+      norm.bias[i] -= mean[i] * norm.gain[i];
+    }
+    return norm;
+  }
   if (weights_.contains(smooth_name(spec.prefix))) make_smooth(norm, spec.prefix);
   if (observer_ != nullptr && spec.feeds_products) {
     norm.observer = observer_;
@@ -112,7 +127,10 @@ CpuConv CpuLoader::conv(const ConvSpec& spec) const {
   check_rank(view, spec.weight, 4);
   CpuConv conv;
   conv.out = static_cast<int>(view.shape[0]);
-  conv.in = static_cast<int>(view.shape[1]);
+  conv.in = static_cast<int>(view.shape[1]) * spec.groups;
+  conv.groups = spec.groups;
+  // Several outputs of one channel each: as many copies of the channel, for oneDNN's fast kernels.
+  if (spec.groups > 1 && view.shape[1] == 1) conv.in = conv.groups = conv.out;
   conv.kernel = spec.kernel;
   conv.stride = spec.stride;
   conv.padding = spec.padding;

@@ -26,7 +26,10 @@ struct Joined {
 
   void append(const TensorMap& weights, const LinearSpec::Part& part, std::int64_t in) {
     const TensorView& view = weights.at(part.weight);
-    if (view.dtype != DType::kI8 || view.shape.size() != 2 || view.shape[1] != in) {
+    // A matrix, or a convolution of one pixel (out,in,1,1).
+    const bool matrix = view.shape.size() == 2 ||
+                        (view.shape.size() == 4 && view.shape[2] == 1 && view.shape[3] == 1);
+    if (view.dtype != DType::kI8 || !matrix || view.shape[1] != in) {
       throw Error(Kind::kCorrupt,
                   fmt::format("{}: is multiplied together with integer matrices. Expected I8 rows "
                               "of {}. Quantise the model again.",

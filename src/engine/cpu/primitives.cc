@@ -146,9 +146,14 @@ std::unique_ptr<Primitive> PrimitiveCache::make_matmul(const MatmulShape& s) {
   const auto attr = attributes(ops);
   const auto pd = s.bias ? dnnl::matmul::primitive_desc(engine_, src, weights, bias, dst, attr)
                          : dnnl::matmul::primitive_desc(engine_, src, weights, dst, attr);
-  auto p =
-      std::make_unique<Primitive>(Primitive{dnnl::matmul(pd), src, weights, dst, bias,
-                                            pd.scratchpad_desc().get_size(), {}, pd.impl_info_str()});
+  auto p = std::make_unique<Primitive>(Primitive{dnnl::matmul(pd),
+                                                 src,
+                                                 weights,
+                                                 dst,
+                                                 bias,
+                                                 pd.scratchpad_desc().get_size(),
+                                                 {},
+                                                 pd.impl_info_str()});
   refuse_reference(*p, fmt::format("matrix product {}x{}x{}", s.m, s.k, s.n));
   return p;
 }
@@ -189,20 +194,27 @@ std::unique_ptr<Primitive> PrimitiveCache::make_matmul_int8(const MatmulShape& s
 std::unique_ptr<Primitive> PrimitiveCache::make_conv(const ConvShape& s) const {
   const auto type = dnnl_type(s.type);
   const memory::desc src({s.batch, s.in, s.height, s.width}, type, Tag::nhwc);
-  const memory::desc weights({s.out, s.in, s.kernel, s.kernel}, type, Tag::any);
+  memory::dims sides{s.out / s.groups, s.in / s.groups, s.kernel, s.kernel};
+  if (s.groups > 1) sides.insert(sides.begin(), s.groups);
+  const memory::desc weights(sides, type, Tag::any);
   const memory::desc bias({s.out}, memory::data_type::f32, Tag::a);
   const memory::desc dst({s.batch, s.out, s.out_height(), s.out_width()}, type, Tag::nhwc);
   dnnl::post_ops ops;
   if (s.add) ops.append_sum(1.0F);
-  if (s.relu) append_activation(ops, Activation::kRelu);
+  append_activation(ops, s.activation);
   const memory::dims strides{s.stride, s.stride};
   const memory::dims padding{s.padding, s.padding};
   const dnnl::convolution_forward::primitive_desc pd(
       engine_, dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, src,
       weights, bias, dst, strides, padding, padding, attributes(ops));
-  auto p = std::make_unique<Primitive>(
-      Primitive{dnnl::convolution_forward(pd), src, pd.weights_desc(), dst, bias,
-                pd.scratchpad_desc().get_size(), {}, pd.impl_info_str()});
+  auto p = std::make_unique<Primitive>(Primitive{dnnl::convolution_forward(pd),
+                                                 src,
+                                                 pd.weights_desc(),
+                                                 dst,
+                                                 bias,
+                                                 pd.scratchpad_desc().get_size(),
+                                                 {},
+                                                 pd.impl_info_str()});
   refuse_reference(
       *p, fmt::format("convolution {}x{}x{}x{} to {}", s.batch, s.height, s.width, s.in, s.out));
   return p;

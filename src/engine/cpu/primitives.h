@@ -45,8 +45,8 @@ AlignedBytes pack_weights(const dnnl::engine& engine, std::span<const float> val
 AlignedBytes pack_weights_int8(const dnnl::engine& engine, std::span<const std::int8_t> values,
                                const dnnl::memory::desc& layout);
 
-// dst (B,OH,OW,out) = conv(src (B,H,W,in)) + bias [+ residual] [relu]; all NHWC. The key of its
-// primitive.
+// dst (B,OH,OW,out) = conv(src (B,H,W,in)) + bias [+ residual] [activation]; all NHWC. The key of
+// its primitive.
 struct ConvShape {
   int batch = 0;
   int height = 0;
@@ -58,7 +58,8 @@ struct ConvShape {
   int padding = 0;
   Element type = Element::kF32;
   bool add = false;
-  bool relu = false;
+  Activation activation = Activation::kNone;
+  int groups = 1;
   int threads = 1;
   int out_height() const { return (height + 2 * padding - kernel) / stride + 1; }
   int out_width() const { return (width + 2 * padding - kernel) / stride + 1; }

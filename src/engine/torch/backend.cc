@@ -67,8 +67,10 @@ LinearRows rows_of(const TorchLinear& l) {
 TorchLinear TorchLoader::linear(const LinearSpec& spec) {
   TorchLinear l;
   l.weight = weights_.get(spec.weight, compute_);
+  if (l.weight.dim() == 4) l.weight = l.weight.flatten(1);  // a convolution of one pixel
   if (!spec.bias.empty()) l.bias = weights_.get(spec.bias, compute_);
-  if (!spec.layer_scale.empty()) l.layer_scale = weights_.get(spec.layer_scale, at::kFloat);
+  if (!spec.layer_scale.empty())
+    l.layer_scale = weights_.get(spec.layer_scale, at::kFloat).flatten();
   l.transposed = spec.transposed;
   l.begin = spec.begin;
   l.end = spec.end;
@@ -82,6 +84,10 @@ TorchNorm TorchLoader::norm(const NormSpec& spec) {
   n.weight = weights_.get(spec.prefix + ".weight", at::kFloat);
   if (!spec.rms) n.bias = weights_.get(spec.prefix + ".bias", at::kFloat);
   n.eps = spec.eps;
+  if (spec.batch) {
+    n.running_mean = weights_.get(spec.prefix + ".running_mean", at::kFloat);
+    n.running_var = weights_.get(spec.prefix + ".running_var", at::kFloat);
+  }
   return n;
 }
 
@@ -146,6 +152,10 @@ at::Tensor TorchBackend::embed_tokens(const TokenBatch& tokens, const Table& tab
 }
 
 at::Tensor TorchBackend::layer_norm(const Tensor& x, const Norm& norm) {
+  if (norm.running_mean.defined()) {
+    return at::batch_norm(x.to(at::kFloat), norm.weight, norm.bias, norm.running_mean,
+                          norm.running_var, options_.training, 0.1, norm.eps, false);
+  }
   // float32: the residual stream's type, so that the statistics do not lose bits.
   if (!norm.bias.defined())
     return at::rms_norm(x.to(at::kFloat), {x.size(-1)}, norm.weight, norm.eps);
@@ -177,11 +187,6 @@ at::Tensor TorchBackend::pool_attention(const Tensor& q, const Tensor& k, const 
 
 at::Tensor TorchBackend::take_rows(const Tensor& x, std::span<const std::int32_t> rows) {
   return x.index_select(0, indices(rows));
-}
-
-at::Tensor TorchBackend::mean_rows(const Tensor& x, const Segments& segments) {
-  // Uniform by contract of the towers that pool so: (B*L,D) -> (B,D).
-  return x.view({segments.count(), segments.max_length, x.size(1)}).mean(1);
 }
 
 at::Tensor TorchBackend::pixel_map(const PixelBatch& pixels) {

@@ -35,7 +35,9 @@ struct TorchLinear {
 
 struct TorchNorm {
   at::Tensor weight;
-  at::Tensor bias;  // undefined: RMS norm
+  at::Tensor bias;          // undefined: RMS norm
+  at::Tensor running_mean;  // undefined but for batch norm
+  at::Tensor running_var;
   double eps = 1e-5;
 };
 
@@ -110,7 +112,7 @@ class TorchBackend {
   Tensor append_row(const Tensor& x, const Segments& segments, const Table& row,
                     const Table& positions, int place);
   Tensor biased_attention(const Tensor& qkv, const Segments& segments, int heads, float scale,
-                          const Table& bias);
+                          const Table& bias, std::span<const std::int32_t> buckets);
   Tensor take_rows(const Tensor& x, std::span<const std::int32_t> rows);
   Tensor mean_rows(const Tensor& x, const Segments& segments);
 
@@ -119,6 +121,10 @@ class TorchBackend {
   Map conv_add_relu(const Map& x, const Conv& conv, const Map& residual);
   Map avg_pool(const Map& x, int k);
   Tensor mean_and_positions(const Map& x, const Table& positions);
+  Tensor to_rows(Map&& x);
+  Map to_map(const Tensor& x, int height, int width);
+  Tensor mean_pixel(const Map& x);
+  Map gate_channels(Map&& x, const Tensor& gates, Activation activation);
 
  private:
   at::Tensor indices(std::span<const std::int32_t> values) const;
