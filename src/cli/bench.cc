@@ -23,6 +23,7 @@ struct Flags {
   int batch = 32;
   int tokens = 10;
   int runs = 30;
+  std::string only;
 };
 
 Options declare(Flags& flags) {
@@ -40,6 +41,7 @@ Options declare(Flags& flags) {
   options.number("--tokens", "T", flags.tokens, "tokens a text (default: 10)", 2);
   options.number("--runs", "N", flags.runs, "timed runs, of which the median counts (default: 30)",
                  1);
+  options.choice("--only", {"images", "texts"}, flags.only, "measure one tower (model)");
   flags.model.model.clear();
   add_model_options(options, flags.model);
   return options;
@@ -54,11 +56,8 @@ ModelConfig config_of(const Flags& flags, const Context& context) {
 
 Precision precision_of(const ModelFlags& flags) {
   if (flags.precision == "fp32") return Precision::kFp32;
+  if (flags.precision == "int8") return Precision::kInt8;
   return flags.precision == "bf16" || cpu_has_bf16() ? Precision::kBf16 : Precision::kFp32;
-}
-
-std::string_view name_of(Precision precision) {
-  return precision == Precision::kFp32 ? "fp32" : "bf16";
 }
 
 int bench_products(const Flags& flags, Context& context) {
@@ -76,7 +75,7 @@ int bench_products(const Flags& flags, Context& context) {
                                                   {"k", s.k},
                                                   {"n", s.n},
                                                   {"count", s.count},
-                                                  {"precision", name_of(precision)},
+                                                  {"precision", precision_name(precision)},
                                                   {"gflops", rate.gflops},
                                                   {"best_gflops", rate.best_gflops},
                                                   {"implementation", rate.implementation}}));
@@ -97,13 +96,14 @@ int bench_products(const Flags& flags, Context& context) {
                fmt::format("{:.0f}", rate.best_gflops), rate.implementation});
   }
   table.print(context.console);
-  context.console.out(fmt::format("{}: {:.0f} GFLOP/s over a forward pass", name_of(precision),
+  context.console.out(fmt::format("{}: {:.0f} GFLOP/s over a forward pass", precision_name(precision),
                                   weighted_rate(rates)));
   return kDone;
 }
 
+// Seconds of each timed run; the first two do not count.
 template <typename Work>
-double median_seconds(int runs, const Work& work) {
+std::vector<double> run_seconds(int runs, const Work& work) {
   std::vector<double> seconds;
   for (int i = 0; i < runs + 2 && !interrupted(); ++i) {
     const auto begin = std::chrono::steady_clock::now();
@@ -112,18 +112,22 @@ double median_seconds(int runs, const Work& work) {
       seconds.push_back(
           std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
-  if (seconds.empty()) return 0;
-  std::nth_element(seconds.begin(),
-                   seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2),
-                   seconds.end());
-  return seconds[seconds.size() / 2];
+  if (seconds.empty()) seconds.push_back(0);
+  return seconds;
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
 }
 
 struct Speed {
   std::string what;
   double per_second = 0;
   double gflops = 0;
-  double ceiling = 0;  // 0: unknown
+  double ceiling = 0;           // 0: unknown
+  std::vector<double> seconds;  // of each run
 };
 
 Speed image_speed(const Model& model, const Flags& flags) {
@@ -134,9 +138,11 @@ Speed image_speed(const Model& model, const Flags& flags) {
   pixels.pixels.resize(static_cast<std::size_t>(flags.batch) * pixels.size_px * pixels.size_px * 3);
   Rng rng(1);
   for (auto& value : pixels.pixels) value = static_cast<std::uint8_t>(rng.next());
-  const double seconds =
-      median_seconds(flags.runs, [&] { (void)model.rep().encoder->encode_images(pixels); });
-  Speed speed{.what = "pictures", .per_second = flags.batch / seconds};
+  Speed speed{.what = "pictures"};
+  speed.seconds =
+      run_seconds(flags.runs, [&] { (void)model.rep().encoder->encode_images(pixels); });
+  const double seconds = median(speed.seconds);
+  speed.per_second = flags.batch / seconds;
   if (config.vision.is_resnet()) return speed;
   speed.gflops = image_flops(config, flags.batch) / seconds / 1e9;
   speed.ceiling = weighted_rate(bench_gemm(image_shapes(config, flags.batch),
@@ -157,15 +163,17 @@ Speed text_speed(const Model& model, const Flags& flags) {
     ids.back() = config.text.vocab_size - 1;
     batch.add(ids);
   }
-  const double seconds =
-      median_seconds(flags.runs, [&] { (void)model.rep().encoder->encode_texts(batch); });
+  const auto times =
+      run_seconds(flags.runs, [&] { (void)model.rep().encoder->encode_texts(batch); });
+  const double seconds = median(times);
   const std::vector<int> lengths(static_cast<std::size_t>(flags.batch), tokens);
   const auto rates = bench_gemm(text_shapes(config, flags.batch * tokens),
                                 {model.precision(), model.rep().threads, flags.runs});
   return {.what = "texts",
           .per_second = flags.batch / seconds,
           .gflops = text_flops(config, lengths) / seconds / 1e9,
-          .ceiling = weighted_rate(rates)};
+          .ceiling = weighted_rate(rates),
+          .seconds = times};
 }
 
 int bench_model(Flags flags, Context& context) {
@@ -174,15 +182,20 @@ int bench_model(Flags flags, Context& context) {
   if (!flags.output.json)
     context.console.out(
         fmt::format("{}: {}, {} at once", escape(model.name()), model.describe(), flags.batch));
-  for (const auto& speed : {image_speed(model, flags), text_speed(model, flags)}) {
+  std::vector<Speed> speeds;
+  if (flags.only != "texts") speeds.push_back(image_speed(model, flags));
+  if (flags.only != "images") speeds.push_back(text_speed(model, flags));
+  for (const auto& speed : speeds) {
     if (flags.output.json) {
-      context.console.out(json::dump(json::object{{"model", model.name()},
-                                                  {"engine", model.describe()},
-                                                  {"what", speed.what},
-                                                  {"batch", flags.batch},
-                                                  {"per_second", speed.per_second},
-                                                  {"gflops", speed.gflops},
-                                                  {"gemm_gflops", speed.ceiling}}));
+      context.console.out(json::dump(
+          json::object{{"model", model.name()},
+                       {"engine", model.describe()},
+                       {"what", speed.what},
+                       {"batch", flags.batch},
+                       {"per_second", speed.per_second},
+                       {"gflops", speed.gflops},
+                       {"gemm_gflops", speed.ceiling},
+                       {"seconds", json::array(speed.seconds.begin(), speed.seconds.end())}}));
     } else if (speed.ceiling > 0) {
       context.console.out(fmt::format(
           "{:<9} {:.0f} a second; {:.0f} GFLOP/s, {:.0f} % of the {:.0f} that plain products reach",

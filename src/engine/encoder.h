@@ -19,6 +19,8 @@ struct EncoderOptions {
   Precision precision = Precision::kFp32;
   int threads = 0;             // 0: one per available core
   std::string device = "cpu";  // "cuda", "cuda:1": torch backend only
+  // Rows of a picture merged in each block of a ViT (model/token_merge.h): an approximation. 0: none.
+  int merge_tokens = 0;
 };
 
 // "fp32", "bf16", "int8".

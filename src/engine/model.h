@@ -24,6 +24,7 @@ struct Model::Rep {
   DecodeOptions decode;
   Precision precision = Precision::kFp32;
   int threads = 1;
+  int merge_tokens = 0;
   double logit_scale = 1;
 };
 

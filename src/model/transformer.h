@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/backend.h"
+#include "model/token_merge.h"
 
 namespace tandem {
 
@@ -102,6 +103,20 @@ class Resblock {
     return mlp_.run(b, b.linear_add(attended, out_proj_, b.take_rows(x, rows)));
   }
 
+  // The same, with `count` rows of each segment merged after attention (model/token_merge.h).
+  // Requires: a backend that merges; segments of one length, which are updated, as are the rows'
+  // sizes.
+  Tensor run_merged(B& b, Tensor x, Segments& segments, int count,
+                    std::vector<float>& sizes) const {
+    const Tensor qkv = b.linear(b.layer_norm(x, ln_1_), in_proj_[0], Activation::kNone);
+    x = b.linear_add(attend(b, qkv, segments), out_proj_, std::move(x));
+    if (count > 0) {
+      x = b.merge_tokens(std::move(x), qkv, segments, heads_, count, sizes);
+      segments = Segments::uniform(segments.count(), segments.max_length - count);
+    }
+    return mlp_.run(b, std::move(x));
+  }
+
  private:
   Tensor attend(B& b, const Tensor& qkv, const Segments& segments) const {
     if (!segments.hidden.empty()) return b.masked_attention(qkv, segments, heads_, segments.hidden);
@@ -132,6 +147,17 @@ class Transformer {
       const std::string block = scope + "resblocks." + std::to_string(i) + ".";
       blocks_.emplace_back(load, block, config, pooled && i + 1 == config.layers);
     }
+  }
+
+  // As run_pooled for the first row of each segment, merging up to `per_block` rows of each segment
+  // in every block but the last. Requires: segments of one length; a backend that merges.
+  Tensor run_merged(B& b, Tensor x, Segments segments, int per_block) const {
+    std::vector<float> sizes(segments.rows(), 1.0F);
+    for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) {
+      const int count = mergeable(segments.max_length, per_block);
+      x = blocks_[i].run_merged(b, std::move(x), segments, count, sizes);
+    }
+    return blocks_.back().run_pooled(b, x, segments, segments.first_rows());
   }
 
   // x: (T,D) -> (B,D), the given row of each segment. Requires: constructed with pooled.

@@ -59,6 +59,15 @@ class VisionTransformer {
     return b.linear(pooled(b, std::move(x), segments), proj_, Activation::kNone);
   }
 
+  // As run(), with token merging. Requires: merges_tokens(config) (model/token_merge.h).
+  Tensor run_merged(B& b, const PixelBatch& pixels, int per_block) const {
+    Segments segments;
+    Tensor x = embedded(b, pixels, nullptr, segments);
+    x = b.layer_norm(transformer_.run_merged(b, std::move(x), std::move(segments), per_block),
+                     ln_post_);
+    return b.linear(x, proj_, Activation::kNone);
+  }
+
   // What CoCa's decoder reads of each picture: (B*N,C), N rows a picture; open_clip's second
   // output. Requires: output_tokens.
   Tensor run_tokens(B& b, const PixelBatch& pixels) const {

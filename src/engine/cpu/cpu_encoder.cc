@@ -59,11 +59,13 @@ int piece_count(int rows, int items, int threads) {
 class CpuEncoder final : public Encoder {
  public:
   // type: of all that is not integers.
-  CpuEncoder(const Checkpoint& checkpoint, Precision precision, Element type, int threads)
+  CpuEncoder(const Checkpoint& checkpoint, Precision precision, Element type, int threads,
+             int merge_tokens)
       : config_(checkpoint.config),
         precision_(precision),
         type_(type),
         threads_(threads),
+        merge_tokens_(merge_tokens),
         kernels_(best_kernels()),
         normalise_(normalise_table(checkpoint.config.preprocess)),
         clip_(load(checkpoint)) {}
@@ -94,6 +96,7 @@ class CpuEncoder final : public Encoder {
   Precision precision_;
   Element type_;
   int threads_;
+  int merge_tokens_;
   const Kernels& kernels_;
   NormaliseTable normalise_;
   mutable PrimitiveCache cache_;
@@ -145,7 +148,10 @@ Matrix CpuEncoder::encode_images(const PixelBatch& pixels) const {
     PixelBatch part{static_cast<int>(end - begin), pixels.size_px, {}};
     part.pixels.assign(pixels.pixels.begin() + static_cast<std::ptrdiff_t>(begin * picture_bytes),
                        pixels.pixels.begin() + static_cast<std::ptrdiff_t>(end * picture_bytes));
-    backend.unit_rows(clip_.image().run(backend, part), out.row(begin).data());
+    const auto vectors = merge_tokens_ > 0
+                             ? clip_.image().vit()->run_merged(backend, part, merge_tokens_)
+                             : clip_.image().run(backend, part);
+    backend.unit_rows(vectors, out.row(begin).data());
   });
   return out;
 }
@@ -248,6 +254,12 @@ std::unique_ptr<Encoder> make_cpu_encoder(const Checkpoint& checkpoint,
                 fmt::format("--precision int8: this CPU ({}) has no int8 products. Use fp32.",
                             cpu_instruction_set()));
   }
+  if (options.merge_tokens > 0 && !merges_tokens(checkpoint.config.vision)) {
+    throw Error(
+        Kind::kUnsupported,
+        "--merge-tokens: only for OpenCLIP's vision transformers that pool their class token. "
+        "Leave it out for this model.");
+  }
   const int threads = options.threads > 0 ? options.threads : static_cast<int>(available_threads());
   check_weights(weight_table(checkpoint.config), checkpoint.weights, checkpoint.name);
   const bool floats = options.precision == Precision::kFp32 || !cpu_has_bf16();
@@ -258,7 +270,8 @@ std::unique_ptr<Encoder> make_cpu_encoder(const Checkpoint& checkpoint,
     suited.weights = dequantised(checkpoint.weights);
   if (!is_quantised(checkpoint.weights) && options.precision == Precision::kInt8)
     suited.weights = quantise(checkpoint, {.threads = threads}).weights;
-  return std::make_unique<CpuEncoder>(suited, options.precision, type, threads);
+  return std::make_unique<CpuEncoder>(suited, options.precision, type, threads,
+                                      options.merge_tokens);
 }
 
 }  // namespace tandem

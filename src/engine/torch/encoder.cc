@@ -117,6 +117,8 @@ class TorchEncoder : public Encoder {
 
 std::unique_ptr<Encoder> make_torch_encoder(const Checkpoint& checkpoint,
                                             const EncoderOptions& options) {
+  if (options.merge_tokens > 0)
+    throw Error(Kind::kUnsupported, "--merge-tokens: only on the CPU. Leave --device out.");
   check_weights(weight_table(checkpoint.config), checkpoint.weights, checkpoint.name);
   return std::make_unique<TorchEncoder>(checkpoint, options);
 }
