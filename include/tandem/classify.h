@@ -20,7 +20,9 @@ Labels labels(std::vector<std::string> names,
 
 struct ScoredLabel {
   std::size_t label = 0;  // index into Labels::names
-  float probability = 0;  // softmax over all labels of logit scale times cosine
+  // Softmax over all labels of logit scale times cosine; for models with a logit bias (SigLIP) the
+  // sigmoid of logit scale times cosine plus bias, of this label alone.
+  float probability = 0;
 };
 
 // images: (B,E) unit rows. For each picture all labels, most probable first; equal ones in the

@@ -53,6 +53,8 @@ class Model {
   std::string fingerprint() const;
   int width() const;           // E
   double logit_scale() const;  // cosine similarity times this is the logit it was trained on
+  // SigLIP: added to that logit, whose sigmoid is the probability that a text fits a picture.
+  std::optional<double> logit_bias() const;
   Precision precision() const;
   std::string describe() const;  // what runs: "onednn 3.2 avx512_core_bf16 bf16, 2 threads"
 

@@ -78,14 +78,16 @@ class Answers {
           std::size_t top)
       : console_(context.console), json_(flags.output.json), labels_(labels), top_(top) {}
 
-  void add(const std::string& path, std::span<const float> cosines, double scale) {
-    const auto shares = probabilities(cosines, scale);
+  void add(const std::string& path, std::span<const float> cosines, const Model& model) {
+    const auto shares = probabilities(cosines, model.logit_scale(), model.logit_bias());
     const auto best = top_k(cosines, top_);
     if (json_) {
       json::array ranked;
       for (const auto i : best)
         ranked.push_back(json::object{{"label", labels_[i]}, {"probability", shares[i]}});
-      console_.out(json::dump(json::object{{"path", path}, {"labels", std::move(ranked)}}));
+      json::object answer{{"path", path}, {"labels", std::move(ranked)}};
+      if (model.logit_bias()) answer["probabilities"] = "sigmoid";
+      console_.out(json::dump(answer));
       return;
     }
     for (std::size_t k = 0; k < best.size(); ++k) {
@@ -153,7 +155,7 @@ int run_classify(Context& context, Arguments arguments) {
         }
         Matrix image(1, row.vector.size());
         std::copy(row.vector.begin(), row.vector.end(), image.values.begin());
-        answers.add(path, cosines(image, classes).row(0), model.logit_scale());
+        answers.add(path, cosines(image, classes).row(0), model);
       });
   progress->finish();
   answers.finish();

@@ -15,13 +15,19 @@ namespace {
 // Texts tokenised and encoded at a time: bounds memory, long enough to sort by length well.
 constexpr std::size_t kTextBatch = 2048;
 
-// exp of the learned temperature; CLIP caps it at 100 (paper, section 2.5).
+// exp of the learned temperature; CLIP caps it at 100 (paper, section 2.5), SigLIP does not.
 double read_logit_scale(const Checkpoint& checkpoint) {
   const double fallback = checkpoint.config.init_logit_scale;
   const double log_scale = checkpoint.weights.contains("logit_scale")
                                ? to_float(checkpoint.weights.at("logit_scale")).at(0)
                                : fallback;
+  if (checkpoint.config.init_logit_bias) return std::exp(log_scale);
   return std::min(std::exp(log_scale), 100.0);
+}
+
+std::optional<double> read_logit_bias(const Checkpoint& checkpoint) {
+  if (!checkpoint.weights.contains("logit_bias")) return checkpoint.config.init_logit_bias;
+  return to_float(checkpoint.weights.at("logit_bias")).at(0);
 }
 
 TokenBatch tokenise(const Tokenizer& tokenizer, std::span<const std::string> texts, int threads) {
@@ -51,6 +57,7 @@ Model load_model(const std::string& name, const LoadOptions& options, const std:
   }
   if (options.fast_jpeg) rep->decode.short_side_px = 2 * rep->checkpoint.config.preprocess.size_px;
   rep->logit_scale = read_logit_scale(rep->checkpoint);
+  rep->logit_bias = read_logit_bias(rep->checkpoint);
   rep->encoder = make_encoder(
       rep->checkpoint, {.precision = rep->precision, .threads = rep->threads, .device = device});
   return Model(std::move(rep));
@@ -88,6 +95,7 @@ std::string Model::fingerprint() const {
 }
 int Model::width() const { return rep_->checkpoint.config.embed_dim; }
 double Model::logit_scale() const { return rep_->logit_scale; }
+std::optional<double> Model::logit_bias() const { return rep_->logit_bias; }
 Precision Model::precision() const { return rep_->precision; }
 std::string Model::describe() const { return rep_->encoder->describe(); }
 

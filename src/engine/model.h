@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "tandem/model.h"
@@ -26,6 +27,7 @@ struct Model::Rep {
   int threads = 1;
   int merge_tokens = 0;
   double logit_scale = 1;
+  std::optional<double> logit_bias;
 };
 
 using EncoderFactory =

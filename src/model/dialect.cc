@@ -22,6 +22,7 @@ const std::vector<Dialect>& dialects() {
       eva_dialect(),  // its single files would pass for open_clip's
       open_clip_dialect(),
       hf_clip_dialect(),
+      hf_siglip_dialect(),
   };
   return kDialects;
 }

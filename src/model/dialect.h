@@ -42,6 +42,11 @@ ModelConfig parse_hf_clip_config(const json::value& v, const std::string& where)
 TensorMap rename_hf_clip(const TensorMap& theirs, const ModelConfig& config,
                          const std::string& where);
 
+// What hf_siglip_dialect reads, likewise.
+ModelConfig parse_hf_siglip_config(const json::value& v, const std::string& where);
+TensorMap rename_hf_siglip(const TensorMap& theirs, const ModelConfig& config,
+                           const std::string& where);
+
 // What eva_dialect reads, from tensors alone (tests, fuzzing).
 ModelConfig infer_eva_config(const TensorMap& theirs, const std::string& where);
 TensorMap rename_eva(const TensorMap& theirs, const ModelConfig& config, const std::string& where);

@@ -17,7 +17,7 @@ std::vector<std::vector<ScoredLabel>> classify(const Model& model, const Matrix&
   const auto scores = cosines(images, class_embeddings(embed, labels.names, labels.templates));
   std::vector<std::vector<ScoredLabel>> out(images.rows);
   for (std::size_t i = 0; i < images.rows; ++i) {
-    const auto shares = probabilities(scores.row(i), model.logit_scale());
+    const auto shares = probabilities(scores.row(i), model.logit_scale(), model.logit_bias());
     for (const auto label : top_k(scores.row(i), labels.names.size()))
       out[i].push_back({label, shares[label]});
   }

@@ -67,7 +67,14 @@ Matrix cosines(const Matrix& images, const Matrix& texts) {
   return out;
 }
 
-std::vector<float> probabilities(std::span<const float> cosines, double scale) {
+std::vector<float> probabilities(std::span<const float> cosines, double scale,
+                                 std::optional<double> bias) {
+  if (bias) {
+    std::vector<float> out;
+    for (const float c : cosines)
+      out.push_back(static_cast<float>(1 / (1 + std::exp(-(scale * c + *bias)))));
+    return out;
+  }
   if (cosines.empty()) return {};
   const double best = *std::max_element(cosines.begin(), cosines.end());
   std::vector<double> shares;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,8 +24,10 @@ Matrix class_embeddings(const EmbedTexts& embed, const std::vector<std::string>&
 // (B,N): cosine of each picture with each text. Throws kInput when the widths differ.
 Matrix cosines(const Matrix& images, const Matrix& texts);
 
-// softmax(scale * cosine) of one row of cosines.
-std::vector<float> probabilities(std::span<const float> cosines, double scale);
+// softmax(scale * cosine) of one row of cosines: which of these fits best. With a bias (SigLIP,
+// Zhai et al. 2023, section 3.2) sigmoid(scale * cosine + bias) of each: whether it fits.
+std::vector<float> probabilities(std::span<const float> cosines, double scale,
+                                 std::optional<double> bias = {});
 
 // For each row of `cosines` (B,N) the place, from 0, of its own class among the N; equal scores
 // count against it.

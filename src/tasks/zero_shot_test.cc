@@ -64,5 +64,11 @@ TEST(ClassRanks, CountClassesScoredAtLeastAsHigh) {
   EXPECT_THAT(class_ranks(scores, std::vector<std::size_t>{1, 0}), ElementsAre(1, 2));
 }
 
+TEST(Probabilities, WithABiasJudgeEachTextAlone) {
+  // sigmoid(100 * 0.1 - 10) = 1/2, sigmoid(100 * 0.12 - 10) = 0.8808, sigmoid(-1010) = 0.
+  EXPECT_THAT(probabilities(std::vector<float>{0.1F, 0.12F, -10}, 100, -10.0),
+              ElementsAre(FloatNear(0.5F, 1e-5F), FloatNear(0.8807970F, 1e-5F), 0));
+}
+
 }  // namespace
 }  // namespace tandem

@@ -1,0 +1,375 @@
+// transformers' SiglipModel, which holds SigLIP 1 and SigLIP 2 at fixed resolutions: config.json,
+// model.safetensors (or its shards), preprocessor_config.json. Source: transformers 5.23
+// models/siglip.
+#include <cmath>
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/safetensors_sharded.h"
+#include "model/config_reader.h"
+#include "model/dialect.h"
+#include "model/hf_preprocess.h"
+#include "model/timm.h"
+#include "model/timm_vit.h"
+
+namespace tandem {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace config;
+
+constexpr double kEps = 1e-6;
+// Rows of the token embedding of SigLIP 2, whose tokenizer is Gemma's.
+constexpr int kGemmaVocabulary = 256'000;
+
+// One tensor here and there.
+struct Name {
+  enum class Kind { kSame, kScalar, kPositions, kJoined, kPooler } kind;
+  std::string theirs;  // kJoined: with {} for q, k and v
+  std::string ours;    // kPooler: with {} for q and kv
+};
+
+std::string part(const std::string& pattern, const char* letter) {
+  return fmt::format(fmt::runtime(pattern), letter);
+}
+
+class Names {
+ public:
+  explicit Names(const ModelConfig& config) {
+    const std::string text = config.text_scope();
+    add(Name::Kind::kScalar, "logit_scale", "logit_scale");
+    add(Name::Kind::kScalar, "logit_bias", "logit_bias");
+    both("vision_model.embeddings.patch_embedding", "visual.trunk.patch_embed.proj");
+    add(Name::Kind::kPositions, "vision_model.embeddings.position_embedding.weight",
+        "visual.trunk.pos_embed");
+    for (int i = 0; i < config.vision.layers; ++i)
+      block(fmt::format("vision_model.encoder.layers.{}.", i),
+            fmt::format("visual.trunk.blocks.{}.", i),
+            {"norm1", "norm2", "attn.qkv.", "attn.proj", "mlp.fc1", "mlp.fc2"});
+    both("vision_model.post_layernorm", "visual.trunk.norm");
+    pooler("vision_model.head.", "visual.trunk.attn_pool.");
+    add(Name::Kind::kSame, "text_model.embeddings.token_embedding.weight",
+        text + "token_embedding.weight");
+    add(Name::Kind::kSame, "text_model.embeddings.position_embedding.weight",
+        text + "positional_embedding");
+    for (int i = 0; i < config.text.layers; ++i)
+      block(fmt::format("text_model.encoder.layers.{}.", i),
+            fmt::format("{}transformer.resblocks.{}.", text, i),
+            {"ln_1", "ln_2", "attn.in_proj_", "attn.out_proj", "mlp.c_fc", "mlp.c_proj"});
+    both("text_model.final_layer_norm", text + "ln_final");
+    both("text_model.head", text + "text_projection");
+  }
+  const std::vector<Name>& list() const { return names_; }
+
+ private:
+  // What a block's parts are called in Tandem.
+  struct Parts {
+    const char *norm1, *norm2, *qkv, *proj, *fc1, *fc2;
+  };
+  void add(Name::Kind kind, const std::string& theirs, const std::string& ours) {
+    names_.push_back({kind, theirs, ours});
+  }
+  void both(const std::string& theirs, const std::string& ours) {
+    for (const char* end : {".weight", ".bias"}) add(Name::Kind::kSame, theirs + end, ours + end);
+  }
+  void block(const std::string& theirs, const std::string& ours, const Parts& parts) {
+    both(theirs + "layer_norm1", ours + parts.norm1);
+    both(theirs + "layer_norm2", ours + parts.norm2);
+    for (const char* end : {"weight", "bias"})
+      add(Name::Kind::kJoined, theirs + "self_attn.{}_proj." + end, ours + parts.qkv + end);
+    both(theirs + "self_attn.out_proj", ours + parts.proj);
+    both(theirs + "mlp.fc1", ours + parts.fc1);
+    both(theirs + "mlp.fc2", ours + parts.fc2);
+  }
+  void pooler(const std::string& theirs, const std::string& ours) {
+    add(Name::Kind::kSame, theirs + "probe", ours + "latent");
+    for (const char* end : {"weight", "bias"})
+      add(Name::Kind::kPooler, theirs + "attention.in_proj_" + end, ours + "{}." + end);
+    both(theirs + "attention.out_proj", ours + "proj");
+    both(theirs + "layernorm", ours + "norm");
+    both(theirs + "mlp.fc1", ours + "mlp.fc1");
+    both(theirs + "mlp.fc2", ours + "mlp.fc2");
+  }
+  std::vector<Name> names_;
+};
+
+// hidden = int(width * ratio), whatever the ratio's last bit.
+double ratio_for(int hidden, int width) {
+  double ratio = static_cast<double>(hidden) / width;
+  while (static_cast<int>(width * ratio) < hidden) ratio = std::nextafter(ratio, 1e9);
+  return ratio;
+}
+
+bool tanh_gelu(const Reader& r) {
+  const std::string name = r.text("hidden_act", "gelu_pytorch_tanh");
+  if (name == "gelu_pytorch_tanh" || name == "gelu_new" || name == "gelu_fast") return true;
+  if (name == "gelu" || name == "gelu_python") return false;
+  throw Error(Kind::kUnsupported, fmt::format("{}: \"{}\" is not supported. Expected "
+                                              "\"gelu_pytorch_tanh\" or \"gelu\".",
+                                              path_of(r, "hidden_act"), name));
+}
+
+void check_eps(const Reader& r) {
+  if (std::abs(r.number("layer_norm_eps", kEps) - kEps) > 1e-12)
+    throw Error(Kind::kUnsupported, path_of(r, "layer_norm_eps") + ": expected 1e-06.");
+}
+
+// timm's name for a tower of this shape; else one whose shape differs (timm_shape says how).
+std::string_view timm_name(const VisionConfig& v) {
+  const TimmVitModel* best = nullptr;
+  int best_score = -1;
+  for (const std::string& name : timm_vit_names()) {
+    const TimmVitModel& m = *find_timm_vit(name);
+    if (m.pool() != "map") continue;
+    const bool shape =
+        m.width == v.width && m.layers == v.layers && m.heads == v.heads() &&
+        static_cast<int>(m.width * m.mlp_ratio) == static_cast<int>(v.width * v.mlp_ratio);
+    const int score = 8 * shape + 4 * (m.patch_px == v.patch_px) +
+                      2 * (m.gelu_tanh == v.gelu_tanh) + (m.image_px == v.image_size_px);
+    if (score > best_score) best = &m, best_score = score;
+  }
+  return best->name;
+}
+
+VisionConfig read_vision_config(const Reader& r) {
+  VisionConfig v;
+  v.family = VisionFamily::kTimmVit;
+  v.image_size_px = square_size(r, "image_size", 224);
+  v.patch_px = bounded(r, "patch_size", 16, 1, 256);
+  v.width = bounded(r, "hidden_size", 768, 1, 16'384);
+  v.layers = bounded(r, "num_hidden_layers", 12, 1, 256);
+  const int heads = bounded(r, "num_attention_heads", 12, 1, 1024);
+  check_divisible(r, "num_attention_heads", v.width, heads);
+  v.head_width = v.width / heads;
+  const int hidden = bounded(r, "intermediate_size", 3072, 1, 1 << 20);
+  v.mlp_ratio = ratio_for(hidden, v.width);
+  v.gelu_tanh = tanh_gelu(r);
+  if (bounded(r, "num_channels", 3, 1, 64) != 3) corrupt(r, "num_channels", "is not 3.");
+  if (v.grid() < 1)
+    corrupt(r, "patch_size", fmt::format("is larger than image_size {}.", v.image_size_px));
+  if (!r.boolean("vision_use_head", true))
+    throw Error(Kind::kUnsupported, path_of(r, "vision_use_head") +
+                                        ": a tower without its pooling head has no embedding.");
+  check_eps(r);
+  v.timm.model = timm_name(v);
+  v.timm.pool = "map";
+  v.timm.projection = "none";
+  // timm's own spelling of the ratio, so that its name alone says the shape.
+  const TimmVitModel& named = timm_vit_model(v);
+  if (static_cast<int>(v.width * named.mlp_ratio) == hidden) v.mlp_ratio = named.mlp_ratio;
+  return v;
+}
+
+TextConfig read_text_config(const Reader& r) {
+  TextConfig t;
+  t.vocab_size = bounded(r, "vocab_size", 32'000, 514, 1'000'000);
+  t.context_length = bounded(r, "max_position_embeddings", 64, 2, 65'536);
+  t.width = bounded(r, "hidden_size", 768, 1, 16'384);
+  t.layers = bounded(r, "num_hidden_layers", 12, 1, 256);
+  t.heads = bounded(r, "num_attention_heads", 12, 1, 1024);
+  check_divisible(r, "num_attention_heads", t.width, t.heads);
+  t.mlp_ratio = ratio_for(bounded(r, "intermediate_size", 3072, 1, 1 << 20), t.width);
+  t.gelu_tanh = tanh_gelu(r);
+  check_eps(r);
+  t.eps = kEps;
+  t.causal = false;
+  t.pool = TextConfig::Pool::kLast;
+  t.projection_bias = true;
+  // As open_clip's configurations of the same models name them.
+  t.tokenizer_name =
+      t.vocab_size == kGemmaVocabulary ? "timm/ViT-B-16-SigLIP2" : "timm/ViT-B-16-SigLIP";
+  t.tokenizer_clean = "canonicalize";
+  return t;
+}
+
+bool recognises(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored) || !fs::exists(path / "config.json", ignored)) return false;
+  try {
+    const json::value v = json::read(path / "config.json");
+    const std::string type = json::Reader(v, "config.json").text("model_type", "");
+    return type.starts_with("siglip");
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+Checkpoint read(const fs::path& folder) {
+  Checkpoint c;
+  const fs::path config = folder / "config.json";
+  c.config = parse_hf_siglip_config(json::read(config), config.string());
+  c.config.preprocess = read_hf_preprocess(folder, c.config.vision.image_size_px);
+  std::error_code ignored;
+  const bool here = fs::exists(folder / "model.safetensors", ignored) ||
+                    fs::exists(folder / "model.safetensors.index.json", ignored);
+  if (!here && fs::exists(folder / "pytorch_model.bin", ignored))
+    refuse_pickle(folder / "pytorch_model.bin");
+  const SafeTensors file = read_safetensors_folder(folder, "model");
+  c.weights = rename_hf_siglip(file.map, c.config, (folder / "model.safetensors").string());
+  return c;
+}
+
+// Throws unless SiglipModel computes the same.
+void check_expressible(const ModelConfig& c) {
+  const auto refuse = [](const char* what) {
+    throw Error(Kind::kUnsupported,
+                fmt::format("dialect hf-siglip: {} cannot be expressed: transformers' SiglipModel "
+                            "has nothing like it. Use --to open-clip.",
+                            what));
+  };
+  const VisionConfig& v = c.vision;
+  const TextConfig& t = c.text;
+  if (v.family != VisionFamily::kTimmVit || timm_vit_model(v).clip)
+    refuse("an image tower that is not SigLIP's");
+  if (timm_vit_head(v).pool != "map" || v.timm.projection != "none")
+    refuse("a tower that does not end in attention pooling");
+  if (c.multimodal) refuse("multimodal_cfg");
+  if (!c.init_logit_bias) refuse("a model without logit bias");
+  if (!t.hf.model.empty()) refuse("a Hugging Face text tower");
+  if (t.causal || t.pool != TextConfig::Pool::kLast || t.embed_class)
+    refuse("a text tower that is not bidirectional and pooled at its last row");
+  if (!t.projection || !t.projection_bias) refuse("text_cfg without proj_bias");
+  if (t.layer_scale) refuse("ls_init_value");
+  if (std::abs(t.eps - kEps) > 1e-12) refuse("a text tower whose norms' eps is not 1e-6");
+}
+
+json::object config_json(const ModelConfig& c) {
+  const VisionConfig& v = c.vision;
+  const TextConfig& t = c.text;
+  const auto act = [](bool tanh) { return tanh ? "gelu_pytorch_tanh" : "gelu"; };
+  const json::object vision{{"model_type", "siglip_vision_model"},
+                            {"hidden_size", v.width},
+                            {"intermediate_size", static_cast<int>(v.width * v.mlp_ratio)},
+                            {"num_hidden_layers", v.layers},
+                            {"num_attention_heads", v.heads()},
+                            {"num_channels", 3},
+                            {"image_size", v.image_size_px},
+                            {"patch_size", v.patch_px},
+                            {"hidden_act", act(v.gelu_tanh)},
+                            {"layer_norm_eps", kEps}};
+  const json::object text{{"model_type", "siglip_text_model"},
+                          {"vocab_size", t.vocab_size},
+                          {"hidden_size", t.width},
+                          {"intermediate_size", static_cast<int>(t.width * t.mlp_ratio)},
+                          {"num_hidden_layers", t.layers},
+                          {"num_attention_heads", t.heads},
+                          {"max_position_embeddings", t.context_length},
+                          {"projection_size", c.embed_dim},
+                          {"hidden_act", act(t.gelu_tanh)},
+                          {"layer_norm_eps", kEps}};
+  return {{"architectures", json::array{"SiglipModel"}},
+          {"model_type", "siglip"},
+          {"vision_config", vision},
+          {"text_config", text}};
+}
+
+void write_one(TensorRenamer& renamer, const Name& name) {
+  const auto& shape = renamer
+                          .at(name.kind == Name::Kind::kJoined   ? name.ours
+                              : name.kind == Name::Kind::kPooler ? part(name.ours, "q")
+                                                                 : name.ours)
+                          .shape;
+  switch (name.kind) {
+    case Name::Kind::kSame:
+      return renamer.rename(name.ours, name.theirs);
+    case Name::Kind::kScalar:
+      return renamer.reshape(name.ours, name.theirs, {1});
+    case Name::Kind::kPositions:
+      return renamer.reshape(name.ours, name.theirs, {shape.at(1), shape.at(2)});
+    case Name::Kind::kPooler:
+      return renamer.join({part(name.ours, "q"), part(name.ours, "kv")}, name.theirs);
+    case Name::Kind::kJoined:
+      break;
+  }
+  const std::int64_t rows = shape.at(0) / 3;
+  int i = 0;
+  for (const char* letter : {"q", "k", "v"}) {
+    renamer.slice(name.ours, part(name.theirs, letter), i * rows, (i + 1) * rows);
+    ++i;
+  }
+}
+
+void write(const Checkpoint& checkpoint, const fs::path& folder, DType dtype) {
+  const ModelConfig& c = checkpoint.config;
+  check_expressible(c);
+  const json::object preprocess = hf_preprocess_json(c.preprocess, "SiglipImageProcessor");
+  const TensorMap from = with_dtype(checkpoint.weights, dtype);
+  TensorRenamer renamer(from, checkpoint.name);
+  const Names names(c);
+  for (const Name& name : names.list()) write_one(renamer, name);
+  fs::create_directories(folder);
+  write_safetensors(folder / "model.safetensors", renamer.take(), {{"format", "pt"}});
+  write_file_atomically(folder / "preprocessor_config.json", json::pretty(preprocess) + "\n");
+  write_file_atomically(folder / "config.json", json::pretty(config_json(c)) + "\n");
+}
+
+}  // namespace
+
+ModelConfig parse_hf_siglip_config(const json::value& v, const std::string& where) {
+  const Reader root(v, where);
+  const std::string type = root.text("model_type", "siglip");
+  if (type != "siglip") {
+    throw Error(Kind::kUnsupported,
+                fmt::format("{}: model_type \"{}\" is not supported. Expected \"siglip\": whole "
+                            "models at a fixed resolution.",
+                            where, type));
+  }
+  const json::value empty = json::object{};
+  const auto section = [&](const std::string& name) {
+    if (auto own = root.child(name)) return *own;
+    return Reader(empty, where + ": " + name);
+  };
+  const Reader text = section("text_config");
+  ModelConfig config;
+  config.custom_text = true;
+  config.vision = read_vision_config(section("vision_config"));
+  config.text = read_text_config(text);
+  config.embed_dim = bounded(text, "projection_size", config.text.width, 1, 16'384);
+  if (config.embed_dim != config.vision.width)
+    corrupt(text, "projection_size", "is not vision_config.hidden_size: no shared space.");
+  config.init_logit_bias = -10.0;  // as SigLIP was trained (Zhai et al. 2023, section 3.2)
+  return config;
+}
+
+TensorMap rename_hf_siglip(const TensorMap& theirs, const ModelConfig& config,
+                           const std::string& where) {
+  TensorRenamer renamer(theirs, where);
+  const std::int64_t d = config.vision.width;
+  const Names names(config);
+  for (const auto& [kind, from, to] : names.list()) {
+    switch (kind) {
+      case Name::Kind::kSame:
+        renamer.rename(from, to);
+        break;
+      case Name::Kind::kScalar:
+        renamer.reshape(from, to, {});
+        break;
+      case Name::Kind::kPositions: {
+        const auto& shape = renamer.at(from).shape;
+        renamer.reshape(from, to, {1, shape.empty() ? 0 : shape[0], d});
+        break;
+      }
+      case Name::Kind::kJoined:
+        renamer.join({part(from, "q"), part(from, "k"), part(from, "v")}, to);
+        break;
+      case Name::Kind::kPooler:
+        renamer.slice(from, part(to, "q"), 0, d);
+        renamer.slice(from, part(to, "kv"), d, 3 * d);
+        break;
+    }
+  }
+  renamer.ignore("text_model.embeddings.position_ids");
+  renamer.ignore("vision_model.embeddings.position_ids");
+  return renamer.take();
+}
+
+const Dialect& hf_siglip_dialect() {
+  static const Dialect kDialect = {
+      "hf-siglip",
+      "transformers' SiglipModel: config.json, preprocessor_config.json, model.safetensors",
+      recognises, read, write};
+  return kDialect;
+}
+
+}  // namespace tandem
