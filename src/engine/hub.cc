@@ -162,6 +162,7 @@ bool Puller::fetch(Wanted& file) {
     if (changes == kMostChanges)
       throw Error(Kind::kNetwork, what(file.name) + " keeps changing on the hub. Try later.");
     options_.log.warn(what(file.name) + " changed on the hub meanwhile: beginning again.");
+    fs::remove(blob(file).string() + ".incomplete");
     if (!ask_facts(file)) return false;
   }
   link_blob(blob(file), result_.snapshot / file.name);

@@ -135,8 +135,9 @@ std::vector<std::string> shards_of(std::string_view index_json, const std::strin
   for (const auto& entry : map.raw()) {
     const auto name = map.text(std::string_view(entry.key()));
     if (!is_hub_file(name) || !name.ends_with(".safetensors")) {
-      throw Error(Kind::kCorrupt, where + ": weight_map: \"" + name +
-                                      "\" is not a .safetensors file beside it. Expected such.");
+      throw Error(Kind::kCorrupt,
+                  where + ": weight_map: \"" + name +
+                      "\" leads elsewhere. Expected a .safetensors file in its folder.");
     }
     names.insert(name);
   }

@@ -91,8 +91,8 @@ bool HubConnection::wait(const HttpResponse& response, const std::string& what, 
   const auto told = retry_after(response);
   if (!passes_later(response) || failures >= options_.retries || told > kLongestWait)
     fail(response, what);
-  // 2^6 · 500 ms: half a minute at most.
-  const auto pause = told.value_or(options_.retry_wait * (1 << std::min(failures, 6)));
+  // 100 ms for a hiccup, 4^4 times that, 26 s, for an outage.
+  const auto pause = told.value_or(options_.retry_wait * (1 << (2 * std::min(failures, 4))));
   ++failures;
   options_.log.warn(fmt::format("{}: {}. Trying again in {:g} s ({} of {}).", what,
                                 problem_of(response), static_cast<double>(pause.count()) / 1000,
@@ -128,7 +128,10 @@ void HubConnection::fail(const HttpResponse& response, const std::string& what) 
                                     status, told->count() / 1000));
   }
   say(Kind::kNetwork,
-      problem_of(response) + ". Run it again when the network is better: what has come is kept.");
+      problem_of(response) + (passes_later(response)
+                                  ? ". Run it again when the network is better: what has come is "
+                                    "kept."
+                                  : ". Check HF_ENDPOINT and what stands between."));
   throw Error(Kind::kInternal, "unreachable");
 }
 

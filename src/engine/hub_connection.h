@@ -17,7 +17,7 @@ struct HubOptions {
   std::filesystem::path cache;                      // as hub_cache.h describes it
   bool offline = false;
   int retries = 5;                            // in a row without progress
-  std::chrono::milliseconds retry_wait{500};  // doubles each time
+  std::chrono::milliseconds retry_wait{100};  // four times as long each time
   std::chrono::milliseconds answer_timeout{10'000};
   std::chrono::milliseconds stall_timeout{10'000};
   const std::atomic<bool>* stop = nullptr;

@@ -71,7 +71,10 @@ class Incomplete {
     if (fstat(fd_, &about) != 0) throw_errno("cannot read", path_);
     size_ = static_cast<std::uint64_t>(about.st_size);
   }
-  ~Incomplete() { close(fd_); }
+  ~Incomplete() {
+    close(fd_);
+    if (size_ == 0) unlink(path_.c_str());  // nothing to resume
+  }
   Incomplete(const Incomplete&) = delete;
   Incomplete& operator=(const Incomplete&) = delete;
 

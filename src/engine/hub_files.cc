@@ -47,7 +47,8 @@ bool is_pickle(std::string_view name) {
           "Expected .safetensors. Convert it where you trust it: python -c \"import torch, "
           "safetensors.torch as s, huggingface_hub as h; w = torch.load(h.hf_hub_download('{0}', "
           "'{1}'), weights_only=True); s.save_file({{k: v.contiguous() for k, v in "
-          "w.get('state_dict', w).items()}}, '{2}')\" , put {3} beside it, and give the folder as "
+          "w.get('state_dict', w).items()}}, '{2}')\". Then put its {3} beside that, and give the "
+          "folder as "
           "--model.",
           repository, *pickle, kOpenClipWeights, kOpenClipConfig));
 }
