@@ -24,7 +24,7 @@ seeds_for() {
     safetensors_fuzz) echo tests/goldens/safetensors ;;
     npy_fuzz) echo tests/goldens/npy ;;
     webdataset_fuzz) echo tests/goldens/webdataset ;;
-    json_fuzz) echo assets/models ;;
+    json_fuzz|registry_fuzz) echo assets/models ;;
     image_fuzz) echo tests/goldens/images ;;
     tokenizer_fuzz|text_clean_fuzz) echo tests/goldens/text ;;
     sentencepiece_fuzz|tokenizer_json_fuzz) echo tests/goldens/tokenizers ;;

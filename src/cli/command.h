@@ -39,6 +39,7 @@ int run_eval(Context& context, Arguments arguments);
 int run_models(Context& context, Arguments arguments);
 int run_pull(Context& context, Arguments arguments);
 int run_convert(Context& context, Arguments arguments);
+int run_quantize(Context& context, Arguments arguments);
 int run_doctor(Context& context, Arguments arguments);
 int run_bench(Context& context, Arguments arguments);
 

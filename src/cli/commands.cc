@@ -14,6 +14,7 @@ std::span<const Command> commands() {
       {"models", "list the models, or describe one", run_models},
       {"pull", "fetch a model from the hub", run_pull},
       {"convert", "write a model as other software lays models out", run_convert},
+      {"quantize", "write a smaller, faster copy of a model, and measure it", run_quantize},
       {"doctor", "check this machine: processor, kernels, equality, speed", run_doctor},
       {"bench", "measure what the processor can do", run_bench},
   };

@@ -27,8 +27,9 @@ void add_model_options(Options& options, ModelFlags& flags) {
       "--model", "NAME", flags.model,
       "a name from `tandem models`, hf-hub:ORG/REPO, a folder, or a .safetensors file (default: "
       "mini)");
-  options.choice("--precision", {"auto", "fp32", "bf16"}, flags.precision,
-                 "how numbers are held while computing (default: bf16 where the processor has it)");
+  options.choice("--precision", {"auto", "fp32", "bf16", "int8"}, flags.precision,
+                 "how numbers are held while computing (default: as quantised, else bf16 where "
+                 "the processor has it)");
   options.number("--threads", "N", flags.threads, "threads to compute with (default: one per core)",
                  1);
   options.text("--device", "D", flags.device, "cpu, or cuda with tandem-torch (default: cpu)");
@@ -55,6 +56,7 @@ Model load(const ModelFlags& flags, const Context& context, Work work) {
   LoadOptions options;
   if (flags.precision == "fp32") options.precision = Precision::kFp32;
   if (flags.precision == "bf16") options.precision = Precision::kBf16;
+  if (flags.precision == "int8") options.precision = Precision::kInt8;
   options.threads = flags.threads;
   options.assets = assets_folder(flags, context);
   options.hub_cache = context.hub.cache;

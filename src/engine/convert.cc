@@ -103,14 +103,6 @@ class Aside {
   fs::path path_;
 };
 
-void copy_tokenizer(const fs::path& source, const fs::path& to) {
-  if (!fs::is_directory(source)) return;
-  for (const char* name : kTokenizerFiles) {
-    if (fs::is_regular_file(source / name))
-      fs::copy_file(source / name, to / name, fs::copy_options::skip_existing);
-  }
-}
-
 // What a single file says of its tokenizer: its name, and the hash of the file that it was beside.
 std::map<std::string, std::string> tokenizer_metadata(const Checkpoint& checkpoint,
                                                       const fs::path& source,
@@ -198,7 +190,7 @@ Converted convert_model(const fs::path& source, const ConvertOptions& options) {
                     tokenizer_metadata(checkpoint, source, options.tokenizer));
   } else {
     dialect.write(checkpoint, aside.path(), result.dtype);
-    copy_tokenizer(source, aside.path());
+    copy_tokenizer_files(source, aside.path());
   }
   const std::string part = single ? kSingleFile : "";
   result.bytes = single ? fs::file_size(aside.path() / part) : size_of(aside.path());
@@ -221,6 +213,14 @@ Agreement compare_models(const Checkpoint& a, const Checkpoint& b, int threads) 
   compare(left.image, right.image, agreement.image_max_abs, agreement.image_cosine);
   compare(left.text, right.text, agreement.text_max_abs, agreement.text_cosine);
   return agreement;
+}
+
+void copy_tokenizer_files(const fs::path& source, const fs::path& to) {
+  if (!fs::is_directory(source)) return;
+  for (const char* name : kTokenizerFiles) {
+    if (fs::is_regular_file(source / name))
+      fs::copy_file(source / name, to / name, fs::copy_options::skip_existing);
+  }
 }
 
 }  // namespace tandem

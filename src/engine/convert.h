@@ -48,6 +48,9 @@ Tolerance tolerance(const TensorMap& from, DType to);
 // load_checkpoint throws.
 Converted convert_model(const std::filesystem::path& source, const ConvertOptions& options);
 
+// Copies what a tokenizer may consist of from a model's folder; files that are there already stay.
+void copy_tokenizer_files(const std::filesystem::path& source, const std::filesystem::path& to);
+
 // Both models run on 3 pictures and 5 texts, one after the other.
 Agreement compare_models(const Checkpoint& a, const Checkpoint& b, int threads);
 

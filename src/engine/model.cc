@@ -50,7 +50,7 @@ Model load_model(const std::string& name, const LoadOptions& options, const std:
   rep->checkpoint = load_checkpoint(rep->row.folder);
   rep->tokenizer = load_tokenizer(rep->checkpoint.config, rep->row.folder, assets);
   rep->threads = options.threads > 0 ? options.threads : static_cast<int>(available_threads());
-  rep->precision = options.precision.value_or(cpu_has_bf16() ? Precision::kBf16 : Precision::kFp32);
+  rep->precision = options.precision.value_or(default_precision(rep->checkpoint.weights));
   if (options.reading == PictureReading::kReference) {
     rep->decode.alpha = Alpha::kDrop;
     rep->decode.exif_orientation = false;
@@ -58,8 +58,11 @@ Model load_model(const std::string& name, const LoadOptions& options, const std:
   if (options.fast_jpeg) rep->decode.short_side_px = 2 * rep->checkpoint.config.preprocess.size_px;
   rep->logit_scale = read_logit_scale(rep->checkpoint);
   rep->logit_bias = read_logit_bias(rep->checkpoint);
-  rep->encoder = make_encoder(
-      rep->checkpoint, {.precision = rep->precision, .threads = rep->threads, .device = device});
+  rep->merge_tokens = options.merge_tokens;
+  rep->encoder = make_encoder(rep->checkpoint, {.precision = rep->precision,
+                                                .threads = rep->threads,
+                                                .device = device,
+                                                .merge_tokens = rep->merge_tokens});
   return Model(std::move(rep));
 }
 
@@ -91,7 +94,9 @@ Matrix Model::embed_texts(const std::vector<std::string>& texts) const {
 const std::string& Model::name() const { return rep_->row.name; }
 std::string Model::fingerprint() const {
   const bool reference = !rep_->decode.exif_orientation;
-  return rep_->checkpoint.fingerprint() + (reference ? "-reference" : "");
+  std::string print = rep_->checkpoint.fingerprint() + (reference ? "-reference" : "");
+  if (rep_->merge_tokens > 0) print += "-merge" + std::to_string(rep_->merge_tokens);
+  return print;
 }
 int Model::width() const { return rep_->checkpoint.config.embed_dim; }
 double Model::logit_scale() const { return rep_->logit_scale; }

@@ -234,8 +234,8 @@ void save_quantised(const std::filesystem::path& folder, const ModelConfig& conf
   write_file_atomically(folder / "open_clip_config.json", json::pretty(described) + "\n");
 }
 
-Agreement compare_rows(const Matrix& a, const Matrix& b) {
-  Agreement found;
+RowAgreement compare_rows(const Matrix& a, const Matrix& b) {
+  RowAgreement found;
   double sum = 0;
   for (std::size_t r = 0; r < a.rows; ++r) {
     double cosine = 0;

@@ -43,13 +43,13 @@ void save_quantised(const std::filesystem::path& folder, const ModelConfig& conf
                     const TensorMap& weights);
 
 // How near rows of two matrices of unit vectors are.
-struct Agreement {
+struct RowAgreement {
   double min_cosine = 1;
   double mean_cosine = 1;
   double max_difference = 0;  // of a single number
 };
 // Requires: equal shapes, at least one row.
-Agreement compare_rows(const Matrix& a, const Matrix& b);
+RowAgreement compare_rows(const Matrix& a, const Matrix& b);
 
 // Share of pictures whose best text is the same: (B,E) and (N,E) of two models, unit rows.
 double top_one_agreement(const Matrix& images_a, const Matrix& texts_a, const Matrix& images_b,

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "model/config_reader.h"
+#include "model/hf_text.h"
 
 namespace tandem::config {
 namespace {
@@ -68,6 +69,8 @@ void read_hugging_face(const Reader& r, TextConfig& text) {
   text.hf.pooler = r.has("hf_pooler_type") ? r.text("hf_pooler_type") : "mean_pooler";
   text.hf.projection = r.has("hf_proj_type") ? r.text("hf_proj_type") : "mlp";
   if (text.hf.projection == "none") text.hf.projection.clear();
+  if (const auto shape = r.child("hf_config")) text.hf.shape = shape->raw();
+  describe_hf_text(text, r.where());
 }
 
 }  // namespace
@@ -80,7 +83,8 @@ TextConfig read_text(const Reader& r) {
                     "hf_proj_type",   "hf_pooler_type",   "hf_tokenizer_name",
                     "embed_cls",      "no_causal_mask",   "pool_type",
                     "proj_type",      "proj_bias",        "act_kwargs",
-                    "norm_kwargs",    "tokenizer_kwargs", "correct_cls_mask"},
+                    "norm_kwargs",    "tokenizer_kwargs", "correct_cls_mask",
+                    "hf_config"},
                 {{"tokenizer_mode", "clean"},
                  {"final_ln_after_pool"},
                  {"block_type", "default"},
@@ -119,7 +123,7 @@ TextConfig read_text(const Reader& r) {
   read_norm(r, text);
   read_tokenizer(r, text);
   read_hugging_face(r, text);
-  check_divisible(r, "heads", text.width, text.heads);
+  if (text.hf.model.empty()) check_divisible(r, "heads", text.width, text.heads);
   return text;
 }
 
@@ -130,6 +134,7 @@ json::object text_json(const TextConfig& text) {
   if (!text.hf.model.empty()) {
     o["hf_model_name"] = text.hf.model;
     o["hf_model_pretrained"] = false;
+    if (!text.hf.shape.empty()) o["hf_config"] = text.hf.shape;
     o["hf_pooler_type"] = text.hf.pooler;
     o["hf_proj_type"] = text.hf.projection.empty() ? "none" : text.hf.projection;
   }

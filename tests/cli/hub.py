@@ -136,9 +136,9 @@ class Hub(BaseHTTPRequestHandler):
                 return
             if path.startswith("/api/models/acme/tiny/revision/"):
                 return self.listing(path.rsplit("/", 1)[1])
-            prefix = f"/acme/tiny/resolve/{COMMIT}/"
-            if path.startswith(prefix):
-                return self.file(path.removeprefix(prefix))
+            parts = path.split("/")
+            if path.startswith("/acme/tiny/resolve/") and parts[4] in (COMMIT, "main"):
+                return self.file("/".join(parts[5:]))
             self.answer(404, {"X-Error-Code": "RepoNotFound"})
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
