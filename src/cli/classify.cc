@@ -1,6 +1,8 @@
 // `tandem classify`: pictures against labels.
 #include <fmt/format.h>
+#include <optional>
 #include <set>
+#include <string_view>
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -57,16 +59,29 @@ Options declare(Flags& flags) {
   return options;
 }
 
-std::vector<std::string> read_labels(const Flags& flags) {
+// The first label that stands there twice, or none.
+std::optional<std::string> doubled(const std::vector<std::string>& labels) {
+  std::set<std::string_view> seen;
+  for (const auto& label : labels) {
+    if (!seen.insert(label).second) return label;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> read_labels(const Flags& flags, Console& console) {
   if (flags.labels.empty() == flags.labels_file.empty()) {
     throw UsageError("expected labels: give either --labels A,B,C or --labels-file FILE.");
   }
   auto labels = flags.labels.empty() ? load_labels(flags.labels_file) : split_list(flags.labels);
   if (labels.empty())
     throw UsageError("--labels: expected at least one label, such as --labels cat,dog.");
-  const std::set<std::string> distinct(labels.begin(), labels.end());
-  if (distinct.size() < labels.size()) {
+  const auto twice = doubled(labels);
+  if (twice && flags.labels_file.empty()) {
     throw UsageError("--labels: a label stands there twice. Expected each once.");
+  }
+  if (twice) {  // ImageNet's own list has such: a class's number is its line
+    console.warn(fmt::format("{}: label \"{}\" stands there twice; each line is a class of its own",
+                             escape(flags.labels_file), escape(*twice)));
   }
   return labels;
 }
@@ -130,7 +145,7 @@ int run_classify(Context& context, Arguments arguments) {
   Flags flags;
   auto options = declare(flags);
   if (!parse_or_help(options, flags.output, context, arguments)) return kDone;
-  const auto labels = read_labels(flags);
+  const auto labels = read_labels(flags, context.console);
   const auto paths = paths_of(find_pictures({flags.pictures.begin(), flags.pictures.end()}));
 
   const auto model = load(flags.model, context, paths.size() == 1 ? Work::kLittle : Work::kMuch);

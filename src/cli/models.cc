@@ -165,7 +165,7 @@ std::int64_t parameters_of(const ModelRow& row) {
 void list(const std::vector<ModelRow>& rows, Console& console) {
   Table table({{.title = "model", .style = Style::kBold},
                {.title = "px", .align = Align::kRight},
-               {.title = "values", .align = Align::kRight},
+               {.title = "params", .align = Align::kRight},
                {.title = "width", .align = Align::kRight},
                {.title = "here"},
                {.title = "licence"}});

@@ -1,7 +1,6 @@
 #include "preprocess/templates.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -75,16 +74,6 @@ std::vector<std::string> load_templates(std::string_view name,
   return templates;
 }
 
-std::vector<std::string> load_labels(const std::filesystem::path& path) {
-  std::vector<std::string> labels = read_lines(path);
-  std::unordered_set<std::string_view> seen;
-  for (const std::string& label : labels) {
-    if (!seen.insert(label).second) {
-      throw Error(Kind::kInput,
-                  path.string() + ": label \"" + label + "\" twice. Expected each label once.");
-    }
-  }
-  return labels;
-}
+std::vector<std::string> load_labels(const std::filesystem::path& path) { return read_lines(path); }
 
 }  // namespace tandem

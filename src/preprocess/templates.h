@@ -17,7 +17,7 @@ std::string apply_template(std::string_view tmpl, std::string_view label);
 // Throws kNotFound naming the known sets, kInput for a template without "{}".
 std::vector<std::string> load_templates(std::string_view name, const std::filesystem::path& assets);
 
-// One label a line, '#' comments and blank lines skipped, duplicates refused (kInput).
+// One label a line, '#' comments and blank lines skipped; a label's place is its class's number.
 std::vector<std::string> load_labels(const std::filesystem::path& path);
 
 }  // namespace tandem

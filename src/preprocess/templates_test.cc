@@ -71,12 +71,9 @@ TEST(Templates, NameTheKnownSetsWhenOneIsUnknown) {
               testing::HasSubstr("none, simple, openai, icons"));
 }
 
-TEST(Labels, AreLinesWithoutCommentsAndRefuseDoubles) {
+TEST(Labels, AreLinesWithoutComments) {
   const File file("cat\n\n# animals\ndog \n");
   EXPECT_THAT(load_labels(file.path()), ElementsAre("cat", "dog"));
-  const File doubled("cat\ndog\ncat\n");
-  EXPECT_THAT(message_of(Kind::kInput, [&] { load_labels(doubled.path()); }),
-              testing::HasSubstr("\"cat\" twice"));
 }
 
 TEST(Labels, ReportAMissingFile) {
