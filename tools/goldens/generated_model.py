@@ -71,7 +71,8 @@ def _values(name, shape, z, first):
     if name.endswith("SelfAttention.q.weight"):  # T5 does not scale its scores: its queries are small instead
         return normal(z) * (0.0625 / np.sqrt(float(shape[1])))
     if len(shape) == 4:
-        filters = (normal(z) * np.sqrt(2.0 / (shape[1] * shape[2] * shape[3]))).reshape(shape[0], -1)
+        fan_in = shape[1] * shape[2] * shape[3]  # z may hold some of the filters only
+        filters = (normal(z) * np.sqrt(2.0 / fan_in)).reshape(-1, fan_in)
         if "reparam_conv" in name:  # has no batch norm behind it, and ends in a mean over the picture
             return 0.9 * filters.reshape(-1)
         return (filters - filters.mean(axis=1, keepdims=True)).reshape(-1)
