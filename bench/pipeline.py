@@ -66,7 +66,7 @@ def pictures(folder, count, width, height):
     for i in range(count):
         path = folder / f"{i:05}.jpg"
         if not path.exists():
-            photo(width, height, i).save(path, quality=88)
+            photo(width, height, i).save(path, quality=95)
     return folder
 
 
@@ -128,7 +128,7 @@ def main():
             weights=str(model / "open_clip_model.safetensors"), out=str(work / f"peer-{half}.npy"))]
 
     programs = {"open_clip + Pillow, fp32": peer(False), "open_clip + Pillow, bf16": peer(True),
-                "Tandem, fp32": ours(many, "fp32"), "Tandem, bf16": ours(many, "bf16")}
+                "Tandem, fp32": ours(many, "fp32"), "Tandem, bf16": ours(many, "bf16"), "Tandem, int8": ours(many, "int8")}
     rows = {name: [] for name in programs}
     for _ in range(args.rounds):
         for name, command in programs.items():
@@ -166,4 +166,5 @@ def main():
         print(f"| {'as the reference' if command is plain else '--fast-jpeg'} | {seconds:.2f} | {np.min(np.sum(a * b, 1)):.5f} |")
 
 
-main()
+if __name__ == "__main__":
+    main()

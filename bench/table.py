@@ -264,4 +264,5 @@ def main():
             {k: statistics.median(v) for k, v in shares[p].items()})
 
 
-main()
+if __name__ == "__main__":
+    main()

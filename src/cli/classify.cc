@@ -99,7 +99,8 @@ class Answers {
     if (json_) {
       json::array ranked;
       for (const auto i : best)
-        ranked.push_back(json::object{{"label", labels_[i]}, {"probability", shares[i]}});
+        ranked.push_back(json::object{
+            {"label", labels_[i]}, {"cosine", cosines[i]}, {"probability", shares[i]}});
       json::object answer{{"path", path}, {"labels", std::move(ranked)}};
       if (model.logit_bias()) answer["probabilities"] = "sigmoid";
       console_.out(json::dump(answer));
