@@ -14,36 +14,12 @@
 #include <vector>
 
 #include "core/error.h"
+#include "driver_records.h"
 #include "preprocess/tokenizer_spec.h"
 
 namespace {
 
 using namespace tandem;
-
-std::string read_all(std::FILE* file) {
-  std::string all;
-  char buffer[1 << 16];
-  while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, file))
-    all.append(buffer, got);
-  return all;
-}
-
-std::vector<std::string> split_records(const std::string& input) {
-  std::vector<std::string> records;
-  for (std::size_t at = 0; at + 4 <= input.size();) {
-    std::uint32_t size = 0;
-    std::memcpy(&size, input.data() + at, sizeof size);
-    records.push_back(input.substr(at + 4, size));
-    at += 4 + size;
-  }
-  return records;
-}
-
-void write_record(const void* data, std::size_t count, std::size_t item_bytes) {
-  const auto size = static_cast<std::uint32_t>(count);
-  std::fwrite(&size, sizeof size, 1, stdout);
-  std::fwrite(data, item_bytes, count, stdout);
-}
 
 TokenizerKind kind_of(const std::string& name) {
   if (name == "sentencepiece") return TokenizerKind::kSentencePiece;

@@ -211,8 +211,11 @@ std::u32string fix_text(std::u32string text) {
   return out;
 }
 
-std::u32string clean_lower(std::string_view utf8) {
-  const std::u32string text = html_unescape(html_unescape(fix_text(code_points(utf8))));
+std::u32string basic_clean(std::string_view utf8) {
+  return html_unescape(html_unescape(fix_text(code_points(utf8))));
+}
+
+std::u32string joined_words(std::u32string_view text) {
   std::u32string out;
   out.reserve(text.size());
   for (const char32_t c : text) {
@@ -223,7 +226,9 @@ std::u32string clean_lower(std::string_view utf8) {
     }
   }
   if (!out.empty() && out.back() == ' ') out.pop_back();
-  return lower(out);
+  return out;
 }
+
+std::u32string clean_lower(std::string_view utf8) { return lower(joined_words(basic_clean(utf8))); }
 
 }  // namespace tandem

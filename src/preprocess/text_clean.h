@@ -13,8 +13,14 @@ namespace tandem {
 // needs that many rounds.
 std::u32string fix_text(std::u32string text);
 
-// open_clip's clean="lower": fix_text, HTML references unescaped twice, runs of white space to one
-// space and none at the ends, lower case. Invalid UTF-8 reads as U+FFFD.
+// open_clip's basic_clean: fix_text, HTML references unescaped twice. White space at the ends
+// stays: what follows joins words. Invalid UTF-8 reads as U+FFFD.
+std::u32string basic_clean(std::string_view utf8);
+
+// Words with one space between them: Python's " ".join(text.split()).
+std::u32string joined_words(std::u32string_view text);
+
+// open_clip's clean="lower": basic_clean, joined_words, lower case.
 std::u32string clean_lower(std::string_view utf8);
 
 }  // namespace tandem

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "preprocess/code_points.h"
-#include "preprocess/html_unescape.h"
 #include "preprocess/text_clean.h"
 #include "preprocess/unicode.h"
 
@@ -14,26 +13,6 @@ namespace {
 bool is_ascii_punctuation(char32_t c) {
   return (c >= 0x21 && c <= 0x2F) || (c >= 0x3A && c <= 0x40) || (c >= 0x5B && c <= 0x60) ||
          (c >= 0x7B && c <= 0x7E);
-}
-
-// open_clip's basic_clean but for the strip, which joining words does anyway.
-std::u32string basic_clean(std::string_view text) {
-  return html_unescape(html_unescape(fix_text(code_points(text))));
-}
-
-// Words with one space between them: Python's " ".join(text.split()).
-std::u32string joined_words(std::u32string_view text) {
-  std::u32string out;
-  out.reserve(text.size());
-  for (const char32_t c : text) {
-    if (!is_space(c)) {
-      out.push_back(c);
-    } else if (!out.empty() && out.back() != ' ') {
-      out.push_back(' ');
-    }
-  }
-  if (!out.empty() && out.back() == ' ') out.pop_back();
-  return out;
 }
 
 }  // namespace
