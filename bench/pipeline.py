@@ -8,6 +8,7 @@ photographs, with what it changes.
 """
 import argparse
 import json
+import logging
 import os
 import pathlib
 import statistics
@@ -17,6 +18,7 @@ import time
 
 import numpy as np
 
+logging.disable(logging.WARNING)  # open_clip says that weights are random
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools/goldens"))
 

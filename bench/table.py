@@ -8,13 +8,16 @@ captions, median 11). Each rate of Tandem's stands beside the GEMM ceiling measu
 OpenVINO) are kept in out/bench.
 """
 import argparse
+import importlib.util
 import json
+import logging
 import os
 import pathlib
 import statistics
 import subprocess
 import sys
 import time
+import warnings
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools/goldens"))
@@ -25,6 +28,8 @@ from oracle import open_clip, torch
 
 from pipeline import measure, model_folder, pictures
 
+warnings.filterwarnings("ignore")
+logging.disable(logging.WARNING)
 THREADS = len(os.sched_getaffinity(0))
 IMAGES, TEXTS = 32, 64
 
@@ -188,6 +193,19 @@ def row(name, precision, samples, start, memory, agreement, shares):
           f"{1e3 * statistics.median(one):.1f} / {1e3 * one[int(len(one) * 0.99)]:.1f} | {1e3 * start:.0f} | {memory:.0f} | {agreement:.6f} |", flush=True)
 
 
+def installed(engines):
+    """Those whose packages are here; says which are not."""
+    packages = {"onnx": ["onnxruntime", "onnx"], "openvino": ["onnx", "openvino", "nncf"]}
+    out = []
+    for engine in engines:
+        missing = [p for p in packages.get(engine, []) if importlib.util.find_spec(p) is None]
+        if missing:
+            print(f"{engine} is left out: {', '.join(missing)} not installed", file=sys.stderr)
+        else:
+            out.append(engine)
+    return out
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("tandem")
@@ -215,7 +233,7 @@ def main():
     with torch.inference_mode():
         exact = reference.encode_image(images).numpy()
 
-    wanted, precisions = args.engines.split(","), args.precisions.split(",")
+    wanted, precisions = installed(args.engines.split(",")), args.precisions.split(",")
     engines = []
     if "open_clip" in wanted:
         engines += torch_engines(args.model, folder)
