@@ -2,7 +2,7 @@
 
     python bench/pipeline.py TANDEM [--pictures 1000] [--rounds 3]    # in an environment with torch and open_clip (HACKING.md)
 
-Same random ViT-B/32 for all, float32 file, pages cached. Programs take turns; medians. CPU use: user + system time over wall time
+Same ViT-B/32 with generated weights for all, float32 file, pages cached. Programs take turns; medians. CPU use: user + system time over wall time
 and cores. Also: ten times the pictures against the time and memory of one part; one picture's process; --fast-jpeg on large
 photographs, with what it changes.
 """
@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -73,14 +74,14 @@ def pictures(folder, count, width, height):
 
 
 def model_folder(folder, name="ViT-B-32"):
-    """open_clip's random weights, and a picture projection that spreads the embeddings."""
+    """Weights computed from a hash, with the gains and outlying channels that trained models have (tools/goldens/generated_model.py)."""
     if (folder / "open_clip_config.json").exists():
         return folder
-    from oracle import open_clip, torch
+    from model_goldens import with_generated_weights
+    from oracle import open_clip
     from safetensors.torch import save_file
 
-    torch.manual_seed(0)
-    model = open_clip.create_model(name, pretrained=None)
+    model = with_generated_weights(open_clip.create_model(name, pretrained=None))
     folder.mkdir(parents=True, exist_ok=True)
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors")
     config = open_clip.get_model_config(name)
@@ -88,17 +89,24 @@ def model_folder(folder, name="ViT-B-32"):
     return folder
 
 
+# A process's peak memory counts what it shared with its parent before exec: the parent has to be small.
+STOPWATCH = """
+import os, sys, time
+start = time.perf_counter()
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)])
+_, status, usage = os.wait4(child, 0)
+print(time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, status)
+"""
+
+
 def measure(command):
-    """Seconds, share of both cores, peak MB of a whole process."""
-    start = time.perf_counter()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    errors = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - start
+    """Seconds, share of all cores, peak MB of a whole process."""
+    command = [shutil.which(command[0]), *command[1:]]
+    run = subprocess.run([sys.executable, "-S", "-c", STOPWATCH, *command], capture_output=True, text=True, check=True)
+    seconds, used, peak_kb, status = map(float, run.stdout.split())
     if status != 0:
-        sys.exit(f"{command[:3]}: {errors.decode()[-2000:]}")
-    cores = len(os.sched_getaffinity(0))
-    return seconds, (usage.ru_utime + usage.ru_stime) / seconds / cores, usage.ru_maxrss / 1024
+        sys.exit(f"{command[:3]}: {run.stderr[-2000:]}")
+    return seconds, used / seconds / len(os.sched_getaffinity(0)), peak_kb / 1024
 
 
 def median(rows):

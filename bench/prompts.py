@@ -2,7 +2,7 @@
 
     python bench/prompts.py TANDEM [--rounds 3] [--classes 20]    # in an environment with torch and open_clip (HACKING.md)
 
-Same random ViT-B/32 for both. Tandem does all 80,000 texts, start and loading included; open_clip does --classes of the classes a
+Same ViT-B/32 with generated weights for both. Tandem does all 80,000 texts, start and loading included; open_clip does --classes of the classes a
 round (its cost is linear: each text is 77 tokens), loading not counted. Programs take turns; medians.
 """
 import argparse

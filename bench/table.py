@@ -2,7 +2,7 @@
 
     python bench/table.py TANDEM [--model ViT-B-32|ViT-L-14] [--rounds 3] [--engines tandem,openvino,…]
 
-in an environment with torch, open_clip, onnxruntime, openvino and nncf (HACKING.md). The same random weights for all; engines take
+in an environment with torch, open_clip, onnxruntime, openvino and nncf (HACKING.md). The same generated weights for all; engines take
 turns, medians of the rounds. Peers pad texts to 77 tokens, as they take them; Tandem computes the tokens there are (natural
 captions, median 11). Each rate of Tandem's stands beside the GEMM ceiling measured in the same call. Prepared models (ONNX,
 OpenVINO) are kept in out/bench.
