@@ -44,6 +44,7 @@ inline Golden read_golden(const std::string& name) {
 struct Distance {
   double max_abs = 0;
   double min_cosine = 1;
+  double mean_cosine = 0;
 };
 
 // Of rows of unit length.
@@ -63,7 +64,9 @@ inline Distance distance(const Matrix& a, const std::vector<float>& b) {
       squares_b += y * y;
     }
     EXPECT_NEAR(squares_a, 1.0, 1e-5);
-    d.min_cosine = std::min(d.min_cosine, dot / std::sqrt(squares_a * squares_b));
+    const double cosine = dot / std::sqrt(squares_a * squares_b);
+    d.min_cosine = std::min(d.min_cosine, cosine);
+    d.mean_cosine += cosine / static_cast<double>(a.rows);
   }
   return d;
 }

@@ -1,5 +1,6 @@
 // Weights that a checkpoint holds as integers (model/quantised.h), and what an observed pass needs
 // to know of the others.
+#include <cassert>
 #include <cstring>
 #include <fmt/format.h>
 
@@ -35,18 +36,21 @@ struct Joined {
                               "of {}. Quantise the model again.",
                               part.weight, in));
     }
-    const auto begin = static_cast<std::size_t>(part.end > 0 ? part.begin : 0);
-    const auto end = static_cast<std::size_t>(part.end > 0 ? part.end : view.shape[0]);
+    // What is as long as the rows asked for is used whole, as LinearSpec says.
+    const auto own_rows = static_cast<std::size_t>(view.shape[0]);
+    const auto count = part.end > 0 ? static_cast<std::size_t>(part.end - part.begin) : own_rows;
+    const auto begin = own_rows == count ? std::size_t{0} : static_cast<std::size_t>(part.begin);
+    assert(begin + count <= own_rows);
     const auto* from = reinterpret_cast<const std::int8_t*>(view.bytes.data());
-    rows.insert(rows.end(), from + begin * in, from + end * in);
+    rows.insert(rows.end(), from + begin * in, from + (begin + count) * in);
     const auto all = to_float(weights.at(scale_name(part.weight)));
-    scales.insert(scales.end(), all.begin() + begin, all.begin() + end);
-    std::vector<float> own(end - begin, 0.0F);
+    scales.insert(scales.end(), all.begin() + begin, all.begin() + begin + count);
+    std::vector<float> own(count, 0.0F);
     if (!part.bias.empty()) {
       biased = true;
       own = to_float(weights.at(part.bias));
-      if (own.size() != end - begin)
-        own = std::vector<float>(own.begin() + begin, own.begin() + end);
+      if (own.size() != count)
+        own = std::vector<float>(own.begin() + part.begin, own.begin() + part.end);
     }
     bias.insert(bias.end(), own.begin(), own.end());
   }
