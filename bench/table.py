@@ -213,6 +213,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--engines", default="open_clip,onnx,openvino,tandem")
     parser.add_argument("--precisions", default="fp32,bf16,int8")
+    parser.add_argument("--prepare", action="store_true", help="only make the models that engines read")
     args = parser.parse_args()
     torch.set_num_threads(THREADS)
     work = ROOT / "out/bench"
@@ -243,6 +244,8 @@ def main():
         engines += onnx_engines(onnx, exported)
     if "openvino" in wanted:
         engines += openvino_engines(onnx, exported, images, texts)
+    if args.prepare:
+        return
     engines = [e for e in engines if e.precision in precisions]
     ours = precisions if "tandem" in wanted else []
 

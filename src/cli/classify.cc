@@ -11,6 +11,7 @@
 #include "cli/paths.h"
 #include "cli/skips.h"
 #include "cli/table.h"
+#include "cli/texts.h"
 #include "core/json.h"
 #include "engine/pictures.h"
 #include "preprocess/templates.h"
@@ -151,8 +152,10 @@ int run_classify(Context& context, Arguments arguments) {
 
   const auto model = load(flags.model, context, paths.size() == 1 ? Work::kLittle : Work::kMuch);
   const auto templates = templates_for(model, flags.templates, assets_folder(flags.model, context));
-  const auto classes = class_embeddings([&](const auto& texts) { return model.embed_texts(texts); },
-                                        labels, templates);
+  const auto classes = class_embeddings(
+      [&](const auto& texts) { return embed_texts(model, texts, context.console); }, labels,
+      templates);
+  if (interrupted()) return kInterruptedExitCode;
 
   const auto top =
       flags.top > 0 ? static_cast<std::size_t>(flags.top) : (paths.size() == 1 ? 5 : 1);

@@ -8,6 +8,7 @@
 #include "cli/model_flags.h"
 #include "cli/paths.h"
 #include "cli/skips.h"
+#include "cli/texts.h"
 #include "core/files.h"
 #include "core/json.h"
 #include "data/npy.h"
@@ -142,17 +143,9 @@ std::size_t embed_files(const Model& model, const std::vector<FoundFile>& files,
 
 void embed_lines(const Model& model, const std::vector<std::string>& texts, Output& out,
                  Context& context) {
-  constexpr std::size_t kAtATime = 4096;
-  const auto progress = context.console.progress("texts", texts.size());
-  for (std::size_t begin = 0; begin < texts.size() && !interrupted(); begin += kAtATime) {
-    const auto end = std::min(texts.size(), begin + kAtATime);
-    const std::vector<std::string> some(texts.begin() + static_cast<std::ptrdiff_t>(begin),
-                                        texts.begin() + static_cast<std::ptrdiff_t>(end));
-    const auto vectors = model.embed_texts(some);
-    for (std::size_t i = 0; i < some.size(); ++i) out.add_text(some[i], vectors.row(i));
-    progress->add(some.size());
-  }
-  progress->finish();
+  embed_texts(model, texts, context.console, [&](std::size_t first, const Matrix& vectors) {
+    for (std::size_t i = 0; i < vectors.rows; ++i) out.add_text(texts[first + i], vectors.row(i));
+  });
 }
 
 }  // namespace

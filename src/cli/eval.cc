@@ -9,6 +9,7 @@
 #include "cli/model_flags.h"
 #include "cli/skips.h"
 #include "cli/table.h"
+#include "cli/texts.h"
 #include "core/json.h"
 #include "tasks/evaluation.h"
 #include "tasks/zero_shot.h"
@@ -103,7 +104,7 @@ int run_eval(Context& context, Arguments arguments) {
   const auto known =
       flags.baseline.empty() ? ConceptColours() : learn_colours(flags.baseline, context.console);
   const auto embed = [&](const std::vector<std::string>& texts) {
-    return model.embed_texts(texts);
+    return embed_texts(model, texts, context.console);
   };
 
   Skips skips(context.console);
@@ -116,6 +117,7 @@ int run_eval(Context& context, Arguments arguments) {
     EvalVectors vectors{.pictures = data.pictures,
                         .classes = class_embeddings(embed, data.set.concepts, templates),
                         .texts = embed(data.set.concepts)};
+    if (interrupted()) return kInterruptedExitCode;
     auto measures = evaluate(data.set, vectors, Rng(kBootstrapSeed));
     if (const auto colours = colours_of(known, data); colours.rows > 0)
       add_baseline(data.set, data.histograms, colours, measures);
