@@ -1,6 +1,8 @@
 // The tensors of transformers' text encoders, with their own initialisation (initializer_range
 // 0.02; T5: factors of the widths), and open_clip's projection.
 #include <fmt/format.h>
+#include <string>
+#include <vector>
 
 #include "core/error.h"
 #include "model/hf_text.h"
@@ -49,8 +51,9 @@ void add_t5(Builder& t, const std::string& scope, const HfTextShape& s) {
       t.add(attention + "relative_attention_bias.weight", {s.buckets, s.heads}, normal(by_width));
     t.add(block + "layer.0.layer_norm.weight", {s.width}, constant(1));
     const std::string mlp = block + "layer.1.DenseReluDense.";
-    for (const char* name : s.gated ? std::initializer_list<const char*>{"wi_0", "wi_1"}
-                                    : std::initializer_list<const char*>{"wi"})
+    const auto wi =
+        s.gated ? std::vector<std::string>{"wi_0", "wi_1"} : std::vector<std::string>{"wi"};
+    for (const auto& name : wi)
       t.add(mlp + name + ".weight", {s.hidden, s.width}, normal(by_width));
     t.add(mlp + "wo.weight", {s.width, s.hidden}, normal(1.0 / std::sqrt(s.hidden)));
     t.add(block + "layer.1.layer_norm.weight", {s.width}, constant(1));
