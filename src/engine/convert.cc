@@ -137,6 +137,8 @@ Vectors vectors_of(const Checkpoint& checkpoint, int threads) {
           encoder->encode_texts(generated_texts(kSeed, 5, c.text))};
 }
 
+constexpr double kFarthest = 2;  // that unit vectors' numbers can be apart; not a number counts so
+
 // Largest difference, smallest cosine of two rows.
 void compare(const Matrix& a, const Matrix& b, double& max_abs, double& cosine) {
   if (a.rows != b.rows || a.cols != b.cols)
@@ -146,11 +148,11 @@ void compare(const Matrix& a, const Matrix& b, double& max_abs, double& cosine) 
     for (std::size_t c = 0; c < a.cols; ++c) {
       const double x = a.row(r)[c];
       const double y = b.row(r)[c];
-      // Not a number is as far away as can be.
-      max_abs = std::abs(x - y) <= max_abs ? max_abs : std::abs(x - y);
+      const double apart = std::abs(x - y);
+      max_abs = std::max(max_abs, std::isnan(apart) ? kFarthest : apart);
       dot += x * y;
     }
-    cosine = dot >= cosine ? cosine : dot;
+    cosine = std::min(cosine, std::isnan(dot) ? -1.0 : dot);
   }
 }
 
@@ -171,7 +173,7 @@ Tolerance tolerance(const TensorMap& from, DType to) {
     rounds = rounds || !(same || (to == DType::kF32 && view.dtype != DType::kF64));
   }
   if (!rounds) return {};
-  return {.max_abs = 2, .cosine = to == DType::kBF16 ? 0.999 : 0.9999};
+  return {.max_abs = kFarthest, .cosine = to == DType::kBF16 ? 0.999 : 0.9999};
 }
 
 Converted convert_model(const fs::path& source, const ConvertOptions& options) {

@@ -1,5 +1,6 @@
 #include "engine/convert.h"
 
+#include <cmath>
 #include <fstream>
 #include <functional>
 #include <gtest/gtest.h>
@@ -141,6 +142,19 @@ TEST_F(Convert, SeesModelsThatDiffer) {
   const Agreement apart = compare_models(a, generated_model(a.config, 4), 1);
   EXPECT_GT(apart.image_max_abs, 0.1);
   EXPECT_LT(apart.text_cosine, 0.9);
+}
+
+TEST_F(Convert, TakesNotANumberForADifference) {
+  const Checkpoint a = load_checkpoint(dir_ / "model");
+  Checkpoint broken = generated_model(a.config, 3);
+  const auto& shape = broken.weights.at("text_projection").shape;
+  const auto count = static_cast<std::size_t>(shape.at(0) * shape.at(1));
+  broken.weights.tensors.erase("text_projection");
+  broken.weights.add_float("text_projection", {16, 16}, std::vector<float>(count, NAN));
+  const Agreement apart = compare_models(a, broken, 1);
+  EXPECT_LE(apart.image_max_abs, 2e-5);
+  EXPECT_EQ(apart.text_max_abs, 2);
+  EXPECT_EQ(apart.text_cosine, -1);
 }
 
 }  // namespace
