@@ -33,6 +33,8 @@ struct LoadOptions {
   // Merges this many alike patches of a picture in each block of a vision transformer: faster where
   // there are many patches, and an approximation (docs/embed.md has figures). 0: none.
   int merge_tokens = 0;
+  // Loads what writes captions too (tandem/caption.h). Throws kUnsupported for models without it.
+  bool captions = false;
 };
 
 // Immutable after load, cheap to copy, safe to share between threads.

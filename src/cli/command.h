@@ -31,6 +31,7 @@ struct Command {
 std::span<const Command> commands();
 
 int run_classify(Context& context, Arguments arguments);
+int run_caption(Context& context, Arguments arguments);
 int run_embed(Context& context, Arguments arguments);
 int run_index(Context& context, Arguments arguments);
 int run_search(Context& context, Arguments arguments);

@@ -6,6 +6,7 @@ namespace tandem::cli {
 std::span<const Command> commands() {
   static constexpr Command kCommands[] = {
       {"classify", "name what pictures show, with any words as labels", run_classify},
+      {"caption", "write a sentence about each picture", run_caption},
       {"embed", "turn pictures and texts into vectors (.npy)", run_embed},
       {"index", "build or refresh a searchable collection of pictures", run_index},
       {"search", "find pictures by words, by another picture, or both", run_search},

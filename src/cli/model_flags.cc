@@ -66,6 +66,7 @@ Model load(const ModelFlags& flags, const Context& context, Work work) {
   }
   options.fast_jpeg = flags.fast_jpeg;
   options.merge_tokens = flags.merge_tokens;
+  options.captions = flags.captions;
   options.reading = flags.reference ? PictureReading::kReference : PictureReading::kAsSeen;
   return load_model(flags.model, options, flags.device, encoder_for(flags.device, context));
 }

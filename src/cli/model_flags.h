@@ -19,6 +19,7 @@ struct ModelFlags {
   bool reference = false;
   bool fast_jpeg = false;
   int merge_tokens = 0;
+  bool captions = false;  // not an option: what the command needs
 };
 
 void add_model_options(Options& options, ModelFlags& flags);

@@ -5,6 +5,7 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "core/closest.h"
 
@@ -67,6 +68,18 @@ Options& Options::number(std::string name, std::string value, int& into, std::st
       throw UsageError(name + " " + given + ": expected a whole number, at least " +
                        std::to_string(least) + ".");
     }
+    into = parsed;
+  };
+  return add(
+      {.name = std::move(name), .value = std::move(value), .help = std::move(help), .set = set});
+}
+
+Options& Options::number(std::string name, std::string value, double& into, std::string help) {
+  const auto set = [&into, name](const std::string& given) {
+    double parsed = 0;
+    const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), parsed);
+    if (error != std::errc() || end != given.data() + given.size() || !std::isfinite(parsed))
+      throw UsageError(name + " " + given + ": expected a number.");
     into = parsed;
   };
   return add(

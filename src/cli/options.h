@@ -36,6 +36,7 @@ class Options {
   Options& texts(std::string name, std::string value, std::vector<std::string>& into,
                  std::string help);
   Options& number(std::string name, std::string value, int& into, std::string help, int least = 0);
+  Options& number(std::string name, std::string value, double& into, std::string help);
   Options& choice(std::string name, const std::vector<std::string>& choices, std::string& into,
                   std::string help);
   Options& flag(std::string name, bool& into, std::string help);

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "tandem/matrix.h"
@@ -19,12 +20,25 @@ struct EncoderOptions {
   Precision precision = Precision::kFp32;
   int threads = 0;             // 0: one per available core
   std::string device = "cpu";  // "cuda", "cuda:1": torch backend only
-  // Rows of a picture merged in each block of a ViT (model/token_merge.h): an approximation. 0: none.
+  // Rows of a picture merged in each block of a ViT (model/token_merge.h): an approximation. 0:
+  // none.
   int merge_tokens = 0;
+  bool captions = false;  // also what begin_caption needs
 };
 
 // "fp32", "bf16", "int8".
 std::string_view precision_name(Precision precision);
+
+// Texts about one picture that grow token by token (CoCa's decoder). For one thread at a time; its
+// encoder outlives it.
+class CaptionSession {
+ public:
+  virtual ~CaptionSession() = default;
+  // Text i is text parents[i] of the call before with token ids[i] behind it; the first call has no
+  // parents. Returns the scores (logits) of what follows each: (B,V). Throws kInput for ids or
+  // parents that are not there, and for texts longer than the model reads.
+  virtual Matrix next(std::span<const std::int32_t> parents, std::span<const std::int32_t> ids) = 0;
+};
 
 class Encoder {
  public:
@@ -33,6 +47,10 @@ class Encoder {
   virtual Matrix encode_images(const PixelBatch& pixels) const = 0;
   // Texts of any length mix: sorted by length inside, order is kept.
   virtual Matrix encode_texts(const TokenBatch& tokens) const = 0;
+  // Requires: EncoderOptions::captions; one picture; at most one session a thread. threads: of this
+  // session, 0 for all. Throws kUnsupported where an encoder cannot.
+  virtual std::unique_ptr<CaptionSession> begin_caption(const PixelBatch& picture,
+                                                        int threads) const;
   // What runs: "onednn 3.2 avx512_core_amx bf16, 2 threads".
   virtual std::string describe() const = 0;
 };
@@ -45,6 +63,12 @@ bool cpu_has_int8();
 // What a model runs in unless told otherwise: int8 if that is what its file holds, else bf16, else
 // fp32; each where the CPU has it.
 Precision default_precision(const TensorMap& weights);
+
+// Throws kUnsupported unless the model has a decoder that begin_caption can run.
+void check_writes_captions(const Checkpoint& checkpoint);
+// What CaptionSession::next refuses. before: texts of the call before, and the length of each.
+void check_next(const ModelConfig& config, std::span<const std::int32_t> parents,
+                std::span<const std::int32_t> ids, int before, int length);
 
 // Packs the weights once. Throws kCorrupt when weights do not fit the config, kUnsupported for
 // precision or device.

@@ -62,7 +62,8 @@ Model load_model(const std::string& name, const LoadOptions& options, const std:
   rep->encoder = make_encoder(rep->checkpoint, {.precision = rep->precision,
                                                 .threads = rep->threads,
                                                 .device = device,
-                                                .merge_tokens = rep->merge_tokens});
+                                                .merge_tokens = rep->merge_tokens,
+                                                .captions = options.captions});
   return Model(std::move(rep));
 }
 

@@ -150,6 +150,15 @@ PictureSource picture_files(std::vector<std::filesystem::path> paths) {
   return source;
 }
 
+PixelBatch read_picture(const Model& model, const PictureSource& source, std::size_t i) {
+  const auto& config = model.rep().checkpoint.config.preprocess;
+  const auto image = decode_image(source.read(i), source.name(i), model.rep().decode);
+  PixelBatch picture{1, config.size_px, {}};
+  picture.pixels.resize(static_cast<std::size_t>(config.size_px) * config.size_px * 3);
+  transform_image(image, config, picture.pixels);
+  return picture;
+}
+
 std::size_t embed_pictures(const Model& model, const PictureSource& source,
                            const PictureOptions& options,
                            const std::function<void(const PictureRow&)>& row) {

@@ -13,6 +13,8 @@
 #include "tandem/error.h"
 #include "tandem/model.h"
 
+#include "preprocess/transform.h"
+
 namespace tandem {
 
 // Where encoded pictures come from. Both functions are called from several threads at once; read
@@ -25,6 +27,9 @@ struct PictureSource {
 
 // Files as pictures. The paths are copied.
 PictureSource picture_files(std::vector<std::filesystem::path> paths);
+
+// The i-th picture as the model reads it, on this thread. Throws Error.
+PixelBatch read_picture(const Model& model, const PictureSource& source, std::size_t i);
 
 struct PictureOptions {
   std::size_t batch = 32;  // pictures computed together

@@ -155,6 +155,10 @@ concept Backend = requires(
   // Each segment of x, then the row of the first table plus row `place` of the positions: (T+B,D).
   { b.append_row(x, segments, table, table, int{}) } -> std::same_as<typename B::Tensor>;
   { b.take_rows(x, rows) } -> std::same_as<typename B::Tensor>;
+  // The rows of the first, then those of the second.
+  { b.join_rows(x, x) } -> std::same_as<typename B::Tensor>;
+  // linear() without activation whose result is float32 in every precision: scores to choose from.
+  { b.scores(x, linear) } -> std::same_as<typename B::Tensor>;
   // Mean of the rows of each segment: (B,D).
   { b.mean_rows(x, segments) } -> std::same_as<typename B::Tensor>;
 

@@ -101,16 +101,18 @@ class CocaDecoder {
     return p;
   }
 
-  // x: rows of texts that all belong to the picture, as TextTransformer::run_tokens gives them.
-  // Returns the logits of the token after each text's last: (B,V).
-  Tensor run(B& b, Tensor x, const Segments& texts, const Picture& picture) const {
-    const Segments together = Segments::uniform(1, texts.rows());
+  // x: (B,D), the last rows of texts that all belong to the picture, as TextTransformer::run_next
+  // gives them; past, segments, rows: as Resblock::run_next has them. Returns the scores of what
+  // follows: (B,V).
+  Tensor run_next(B& b, Tensor x, Past<B>& past, const Segments& segments,
+                  std::span<const std::int32_t> rows, const Picture& picture) const {
+    past.resize(blocks_.size());
+    const Segments together = Segments::uniform(1, segments.count());
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
-      x = blocks_[i].run(b, std::move(x), texts);
+      x = blocks_[i].run_next(b, std::move(x), past[i], segments, rows);
       x = cross_[i].run(b, std::move(x), together, picture.layers[i], picture.segments);
     }
-    return b.linear(b.layer_norm(b.take_rows(x, texts.last_rows()), ln_final_), text_projection_,
-                    Activation::kNone);
+    return b.scores(b.layer_norm(x, ln_final_), text_projection_);
   }
 
  private:

@@ -82,6 +82,18 @@ class TextTransformer {
     return class_embedding_ ? std::move(x) : b.layer_norm(x, ln_final_);
   }
 
+  // The last row of each text of run_tokens, (B,D), where `past` holds the rows before. `rows`: as
+  // Resblock::run_next has them.
+  Tensor run_next(B& b, const TokenBatch& tokens, Past<B>& past,
+                  std::span<const std::int32_t> rows) const {
+    const Segments segments =
+        class_embedding_ ? masked_segments(tokens, config_) : Segments::of(tokens);
+    const Tensor every = b.embed_tokens(tokens, token_embedding_, positional_embedding_);
+    Tensor x =
+        transformer_.run_next(b, b.take_rows(every, segments.last_rows()), past, segments, rows);
+    return class_embedding_ ? std::move(x) : b.layer_norm(x, ln_final_);
+  }
+
  private:
   // Whether the last block needs but one row a text: not where a decoder reads them all, or where
   // rows behind the pooled one must not be seen.

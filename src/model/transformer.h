@@ -2,6 +2,8 @@
 // and text towers.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -103,7 +105,19 @@ class Resblock {
     return mlp_.run(b, b.linear_add(attended, out_proj_, b.take_rows(x, rows)));
   }
 
-  // The same, with `count` rows of each segment merged after attention (model/token_merge.h).
+  // x: (B,D) -> (B,D), the rows that follow what `past` holds of each text. `past` becomes this
+  // block's queries, keys and values of all of `segments`, whose rows are `rows` of what it held
+  // with x's own behind it. Requires: constructed without pooled.
+  Tensor run_next(B& b, Tensor x, std::optional<Tensor>& past, const Segments& segments,
+                  std::span<const std::int32_t> rows) const {
+    Tensor qkv = b.linear(b.layer_norm(x, ln_1_), in_proj_[0], Activation::kNone);
+    past = past ? b.take_rows(b.join_rows(*past, qkv), rows) : std::move(qkv);
+    // All rows attend again: little beside the matrix products, which are of the new ones.
+    const Tensor attended = b.take_rows(attend(b, *past, segments), segments.last_rows());
+    return mlp_.run(b, b.linear_add(attended, out_proj_, std::move(x)));
+  }
+
+  // As run(), with `count` rows of each segment merged after attention (model/token_merge.h).
   // Requires: a backend that merges; segments of one length, which are updated, as are the rows'
   // sizes.
   Tensor run_merged(B& b, Tensor x, Segments& segments, int count,
@@ -133,6 +147,11 @@ class Resblock {
   typename B::Linear out_proj_;
   BlockMlp<B> mlp_;
 };
+
+// What blocks have read so far of texts that grow: one tensor a block, nothing before the first
+// row.
+template <Backend B>
+using Past = std::vector<std::optional<typename B::Tensor>>;
 
 // The stack of blocks. With `pooled`, the last block returns one row a segment.
 template <Backend B>
@@ -171,6 +190,15 @@ class Transformer {
   // x: (T,D) -> (T,D). Requires: constructed without pooled.
   Tensor run(B& b, Tensor x, const Segments& segments) const {
     for (const auto& block : blocks_) x = block.run(b, std::move(x), segments);
+    return x;
+  }
+
+  // As Resblock::run_next.
+  Tensor run_next(B& b, Tensor x, Past<B>& past, const Segments& segments,
+                  std::span<const std::int32_t> rows) const {
+    past.resize(blocks_.size());
+    for (std::size_t i = 0; i < blocks_.size(); ++i)
+      x = blocks_[i].run_next(b, std::move(x), past[i], segments, rows);
     return x;
   }
 

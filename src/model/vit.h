@@ -83,6 +83,13 @@ class VisionTransformer {
     return b.take_rows(x, patch_rows(segments));
   }
 
+  // N of run_tokens.
+  int token_count() const {
+    if (config_.attention_pool == AttentionPool::kNone) return config_.grid() * config_.grid();
+    const bool all = config_.attention_pool == AttentionPool::kPlain;
+    return all ? config_.pooler_queries - 1 : config_.pooler_queries;
+  }
+
  private:
   using AttentionPool = VisionConfig::AttentionPool;
 

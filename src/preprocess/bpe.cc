@@ -3,6 +3,7 @@
 #include <bit>
 #include <functional>
 #include <limits>
+#include <utility>
 
 #include "core/error.h"
 #include "preprocess/code_points.h"
@@ -25,6 +26,7 @@ constexpr std::size_t kShort = 48;
 struct ByteSymbols {
   std::array<char32_t, 256> stand_in{};  // by symbol id
   std::array<std::int32_t, 256> id{};    // by byte
+  std::array<std::uint8_t, 256> byte{};  // by symbol id
   ByteSymbols() {
     const auto printable = [](int b) {
       return (b >= 0x21 && b <= 0x7E) || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
@@ -41,6 +43,7 @@ struct ByteSymbols {
       stand_in[next] = static_cast<char32_t>(0x100 + next - printables);
       id[b] = next++;
     }
+    for (int b = 0; b < 256; ++b) byte[id[b]] = static_cast<std::uint8_t>(b);
   }
 };
 
@@ -164,6 +167,7 @@ class ClipTokenizer final : public Tokenizer {
     return ids;
   }
 
+  std::string decode(std::span<const std::int32_t> ids) const override;
   int context_length() const override { return options_.context_length; }
   int vocab_size() const override { return options_.vocab_size; }
 
@@ -178,7 +182,8 @@ class ClipTokenizer final : public Tokenizer {
   BpeOptions options_;
   ByteSymbols bytes_;
   PairTable pairs_;
-  std::size_t longest_symbol_ = 1;  // in bytes
+  std::vector<std::pair<std::int32_t, std::int32_t>> parts_;  // of merged symbols, by rank
+  std::size_t longest_symbol_ = 1;                            // in bytes
 };
 
 void ClipTokenizer::read_merges(std::string_view text, std::size_t wanted) {
@@ -212,6 +217,7 @@ void ClipTokenizer::read_merges(std::string_view text, std::size_t wanted) {
     }
     sizes.push_back(sizes[left] + sizes[right]);
     pairs_.insert(left, right, static_cast<std::uint32_t>(rank++));
+    parts_.emplace_back(left, right);
   }
   longest_symbol_ = *std::max_element(sizes.begin(), sizes.end());
 }
@@ -323,7 +329,40 @@ void ClipTokenizer::merge_long(std::vector<std::int32_t> symbols,
   for (std::uint32_t i = 0; i < size; i = next[i]) ids.push_back(symbols[i]);
 }
 
+std::string ClipTokenizer::decode(std::span<const std::int32_t> ids) const {
+  std::string bytes;
+  std::vector<std::int32_t> open;  // symbols still to be taken apart, the next one last
+  for (const std::int32_t id : ids) {
+    if (id < 0 || id >= options_.vocab_size) {
+      throw Error(Kind::kInput, "token id " + std::to_string(id) + " is not in a vocabulary of " +
+                                    std::to_string(options_.vocab_size) + ".");
+    }
+    if (id >= options_.vocab_size - 2) continue;  // start and end of text
+    open.push_back(id);
+    while (!open.empty()) {
+      const std::int32_t symbol = open.back();
+      open.pop_back();
+      if (symbol >= kByteSymbols) {
+        const auto& [left, right] = parts_[symbol - kByteSymbols];
+        open.push_back(right);
+        open.push_back(left);
+        continue;
+      }
+      bytes.push_back(static_cast<char>(bytes_.byte[symbol % 256]));
+      if (symbol >= 256) bytes.push_back(' ');
+    }
+  }
+  std::string text;
+  for (const char32_t c : code_points(bytes)) append_utf8(text, c);
+  return text;
+}
+
 }  // namespace
+
+std::string Tokenizer::decode(std::span<const std::int32_t> /*ids*/) const {
+  throw Error(Kind::kUnsupported,
+              "ids become text only with CLIP's own byte-pair tokenizer; this model has another.");
+}
 
 std::unique_ptr<Tokenizer> make_clip_tokenizer(std::string_view merges, const BpeOptions& options) {
   if (options.context_length < 1) {

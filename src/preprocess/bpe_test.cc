@@ -45,6 +45,18 @@ TEST(ClipTokenizer, EqualsOpenClipWithAVocabularyCutToAPrefixOfTheMerges) {
   expect_equals_reference(*make_clip_tokenizer(clip_merges(), cut), "tokens_cut.txt", 200);
 }
 
+TEST(ClipTokenizer, DecodesAsOpenClipDoes) {
+  const auto tokenizer = make_clip_tokenizer(clip_merges(), {});
+  const auto text = [&](std::vector<std::int32_t> ids) { return tokenizer->decode(ids); };
+  EXPECT_EQ(text({49406, 320, 1125, 539, 320, 2368, 49407}), "a photo of a cat ");
+  EXPECT_EQ(text({1097, 35689, 563, 15304, 2005, 48338, 21078, 361, 267, 2481, 256}),
+            "naïve café — 東京 , ok ! ");
+  // Bytes that are no UTF-8, and whole characters among them.
+  EXPECT_EQ(text({320, 1929, 530, 7, 236, 93, 511, 255, 320}), "a dog in (\uFFFD~\uFFFD \uFFFDa ");
+  EXPECT_THROW(text({49408}), Error);
+  EXPECT_THROW(text({-1}), Error);
+}
+
 TEST(ClipTokenizer, GivesStartAndEndForNoText) {
   const auto tokenizer = make_clip_tokenizer(clip_merges(), {});
   EXPECT_THAT(tokenizer->encode(""), ElementsAre(49406, 49407));

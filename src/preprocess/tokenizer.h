@@ -18,6 +18,10 @@ class Tokenizer {
   // open_clip cuts. Not padded: a caption of 9 tokens gives 9 ids. Invalid UTF-8 is replaced by
   // U+FFFD.
   virtual std::vector<std::int32_t> encode(std::string_view text) const = 0;
+  // The text of ids, as open_clip decodes them: cleaned text stays clean, words end with a space,
+  // start and end of text are left out, what is not UTF-8 is replaced by U+FFFD. Throws kInput for
+  // ids that are not in the vocabulary, kUnsupported for tokenizers other than CLIP's.
+  virtual std::string decode(std::span<const std::int32_t> ids) const;
   virtual int context_length() const = 0;
   virtual int vocab_size() const = 0;
 };

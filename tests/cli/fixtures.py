@@ -40,8 +40,18 @@ def shard(path, concepts, each):
                     archive.addfile(info, io.BytesIO(content))
 
 
+COCA = {"embed_dim": 32, "custom_text": True,
+        "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 16, "patch_size": 8, "output_tokens": True,
+                       "attentional_pool": True, "attn_pooler_queries": 7, "attn_pooler_heads": 2},
+        "text_cfg": {"context_length": 32, "vocab_size": 2000, "width": 32, "heads": 2, "layers": 2, "output_tokens": True,
+                     "embed_cls": True},
+        "multimodal_cfg": {"context_length": 32, "vocab_size": 2000, "width": 32, "heads": 2, "layers": 2}}
+
+
 def make(folder, make_model):
     subprocess.run([make_model, folder / "tiny"], check=True)
+    (folder / "coca.json").write_text(json.dumps(COCA))
+    subprocess.run([make_model, folder / "coca", folder / "coca.json"], check=True)
     for name, colour in (("red", (220, 30, 30)), ("green", (30, 200, 60)), ("blue", (40, 60, 220))):
         (folder / f"{name}.png").write_bytes(plain(colour))
     good = numbered(0)

@@ -87,7 +87,11 @@ coca_model.BeamSearchScorer = Scorer
 coca_model._has_transformers = True
 
 START, END = 598, 599
-BEAMS = [{}, {"num_beams": 4, "num_beam_groups": 1}, {"num_beams": 2, "num_beam_groups": 2, "seq_len": 12, "min_seq_len": 3}]
+# Ends of text are ids that these models like to say: beams end early, late and not at all.
+BEAMS = [{}, {"num_beams": 4, "num_beam_groups": 1}, {"num_beams": 2, "num_beam_groups": 2, "seq_len": 12, "min_seq_len": 3},
+         {"eos_token_id": 467}, {"eos_token_id": 191, "num_beams": 5, "num_beam_groups": 1, "min_seq_len": 9},
+         {"eos_token_id": 293, "num_beams": 3, "num_beam_groups": 1, "min_seq_len": 1, "repetition_penalty": 1.5},
+         {"repetition_penalty": 1.2, "num_beams": 4, "num_beam_groups": 2}, {"num_beams": 1, "num_beam_groups": 1}]
 
 
 def main():
@@ -106,8 +110,8 @@ def main():
         out = []
         for options in BEAMS:
             for i in range(len(images)):
-                ids = [m.generate(images[i : i + 1].to(p), sot_token_id=START, eos_token_id=END, pad_token_id=0,
-                                  max_seq_len=32, **options)[0].tolist()
+                ids = [m.generate(images[i : i + 1].to(p), **{"sot_token_id": START, "eos_token_id": END, "pad_token_id": 0,
+                                                              "max_seq_len": 32, **options})[0].tolist()
                        for m, p in ((model, torch.float32), (exact, torch.float64))]
                 assert ids[0] == ids[1], "float32 and float64 choose differently: not a golden"
                 out.append({"picture": i, **options, "ids": ids[0]})

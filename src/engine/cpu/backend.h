@@ -203,6 +203,8 @@ class CpuBackend {
                           const Table& bias, std::span<const std::int32_t> buckets);
   Tensor take_rows(const Tensor& x, std::span<const std::int32_t> rows);
   Tensor mean_rows(const Tensor& x, const Segments& segments);
+  Tensor join_rows(const Tensor& x, const Tensor& y);
+  Tensor scores(const Tensor& x, const Linear& linear);
   // Token merging (model/token_merge.h), which only this backend has: in every segment, all of one
   // length, `count` rows of the residual stream x become part of others, by the keys in qkv.
   // `sizes`: how many patches each row stands for, before and after.

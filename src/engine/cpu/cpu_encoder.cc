@@ -2,6 +2,7 @@
 // pieces each thread runs its own from end to end (nothing waits at every operation), otherwise
 // threads share each operation.
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <fmt/format.h>
 #include <memory>
@@ -16,7 +17,7 @@
 #include "engine/cpu/instruction_set.h"
 #include "engine/encoder.h"
 #include "engine/quantize.h"
-#include "model/clip.h"
+#include "model/caption.h"
 #include "model/quantised.h"
 #include "model/weights.h"
 
@@ -60,26 +61,29 @@ class CpuEncoder final : public Encoder {
  public:
   // type: of all that is not integers.
   CpuEncoder(const Checkpoint& checkpoint, Precision precision, Element type, int threads,
-             int merge_tokens)
+             const EncoderOptions& options)
       : config_(checkpoint.config),
         precision_(precision),
         type_(type),
         threads_(threads),
-        merge_tokens_(merge_tokens),
+        merge_tokens_(options.merge_tokens),
         kernels_(best_kernels()),
         normalise_(normalise_table(checkpoint.config.preprocess)),
-        clip_(load(checkpoint)) {}
+        clip_(load(checkpoint, options.captions)) {}
 
   Matrix encode_images(const PixelBatch& pixels) const override;
   Matrix encode_texts(const TokenBatch& tokens) const override;
+  std::unique_ptr<CaptionSession> begin_caption(const PixelBatch& picture,
+                                                int threads) const override;
   std::string describe() const override;
 
  private:
   using Towers = Clip<CpuBackend>;
+  class Captions;
 
-  Towers load(const Checkpoint& checkpoint) {
+  Towers load(const Checkpoint& checkpoint, bool captions) {
     CpuLoader loader(checkpoint.weights, checkpoint.config.preprocess, type_, cache_);
-    return Towers(loader, checkpoint.config);
+    return Towers(loader, checkpoint.config, captions);
   }
   std::unique_ptr<CpuBackend> acquire() const;
   void release(std::unique_ptr<CpuBackend> backend) const;
@@ -200,6 +204,45 @@ Matrix CpuEncoder::encode_texts(const TokenBatch& tokens) const {
   return out;
 }
 
+class CpuEncoder::Captions final : public CaptionSession {
+ public:
+  Captions(const CpuEncoder& encoder, const PixelBatch& picture, int threads)
+      : encoder_(encoder),
+        setting_(threads),
+        backend_(prepared()),
+        pass_(*backend_, encoder.clip_, picture) {}
+
+  Matrix next(std::span<const std::int32_t> parents, std::span<const std::int32_t> ids) override {
+    check_next(encoder_.config_, parents, ids, texts_, length_);
+    const CpuTensor scores = pass_.next(parents, ids);
+    texts_ = scores.rows;
+    ++length_;
+    Matrix out(scores.rows, scores.columns);
+    std::copy_n(scores.f32(), out.values.size(), out.values.data());
+    return out;
+  }
+
+ private:
+  std::unique_ptr<CpuBackend> prepared() const {
+    auto backend = encoder_.acquire();
+    backend->prepare(omp_get_max_threads(), 1);
+    return backend;
+  }
+  const CpuEncoder& encoder_;
+  OpenMpThreads setting_;
+  std::unique_ptr<CpuBackend> backend_;
+  CaptionPass<CpuBackend> pass_;
+  int texts_ = 0;
+  int length_ = 0;
+};
+
+std::unique_ptr<CaptionSession> CpuEncoder::begin_caption(const PixelBatch& picture,
+                                                          int threads) const {
+  check(picture);
+  assert(picture.count == 1 && clip_.decoder() != nullptr);
+  return std::make_unique<Captions>(*this, picture, threads > 0 ? threads : threads_);
+}
+
 std::string CpuEncoder::describe() const {
   const dnnl_version_t* v = dnnl_version();
   return fmt::format("onednn {}.{} {} {}, {} thread{}", v->major, v->minor, cpu_instruction_set(),
@@ -260,6 +303,7 @@ std::unique_ptr<Encoder> make_cpu_encoder(const Checkpoint& checkpoint,
         "--merge-tokens: only for OpenCLIP's vision transformers that pool their class token. "
         "Leave it out for this model.");
   }
+  if (options.captions) check_writes_captions(checkpoint);
   const int threads = options.threads > 0 ? options.threads : static_cast<int>(available_threads());
   check_weights(weight_table(checkpoint.config), checkpoint.weights, checkpoint.name);
   const bool floats = options.precision == Precision::kFp32 || !cpu_has_bf16();
@@ -270,8 +314,7 @@ std::unique_ptr<Encoder> make_cpu_encoder(const Checkpoint& checkpoint,
     suited.weights = dequantised(checkpoint.weights);
   if (!is_quantised(checkpoint.weights) && options.precision == Precision::kInt8)
     suited.weights = quantise(checkpoint, {.threads = threads}).weights;
-  return std::make_unique<CpuEncoder>(suited, options.precision, type, threads,
-                                      options.merge_tokens);
+  return std::make_unique<CpuEncoder>(suited, options.precision, type, threads, options);
 }
 
 }  // namespace tandem

@@ -115,6 +115,8 @@ class TorchBackend {
                           const Table& bias, std::span<const std::int32_t> buckets);
   Tensor take_rows(const Tensor& x, std::span<const std::int32_t> rows);
   Tensor mean_rows(const Tensor& x, const Segments& segments);
+  Tensor join_rows(const Tensor& x, const Tensor& y);
+  Tensor scores(const Tensor& x, const Linear& linear);
 
   Map pixel_map(const PixelBatch& pixels);
   Map conv(const Map& x, const Conv& conv, Activation activation);

@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "engine/torch/backend.h"
-#include "model/clip.h"
+#include "model/caption.h"
 #include "model/weights.h"
 
 namespace tandem {
@@ -59,7 +59,7 @@ class TorchEncoder : public Encoder {
         options_(backend_options(options)),
         source_(checkpoint.weights, options_.device),
         loader_(source_, options_.compute),
-        clip_(loader_, config_) {}
+        clip_(loader_, config_, options.captions) {}
 
   Matrix encode_images(const PixelBatch& pixels) const override {
     Matrix out(pixels.count, config_.embed_dim);
@@ -93,12 +93,44 @@ class TorchEncoder : public Encoder {
     return out;
   }
 
+  std::unique_ptr<CaptionSession> begin_caption(const PixelBatch& picture,
+                                                int /*threads*/) const override {
+    return std::make_unique<Captions>(*this, picture);
+  }
+
   std::string describe() const override {
     return fmt::format("libtorch {} {} {}", TORCH_VERSION, options_.device.str(),
                        options_.compute == at::kFloat ? "fp32" : "bf16");
   }
 
  private:
+  class Captions final : public CaptionSession {
+   public:
+    Captions(const TorchEncoder& encoder, const PixelBatch& picture)
+        : encoder_(encoder),
+          backend_(encoder.config_.preprocess, encoder.options_),
+          pass_(backend_, encoder.clip_, picture) {}
+
+    Matrix next(std::span<const std::int32_t> parents, std::span<const std::int32_t> ids) override {
+      check_next(encoder_.config_, parents, ids, texts_, length_);
+      const at::NoGradGuard guard;
+      const at::Tensor scores = pass_.next(parents, ids).to(at::kCPU, at::kFloat).contiguous();
+      texts_ = static_cast<int>(scores.size(0));
+      ++length_;
+      Matrix out(scores.size(0), scores.size(1));
+      std::copy_n(scores.const_data_ptr<float>(), scores.numel(), out.values.data());
+      return out;
+    }
+
+   private:
+    const TorchEncoder& encoder_;
+    at::NoGradGuard guard_;  // while the picture is read
+    TorchBackend backend_;
+    CaptionPass<TorchBackend> pass_;
+    int texts_ = 0;
+    int length_ = 0;
+  };
+
   static void copy_unit_rows(const at::Tensor& x, Matrix& out, int row) {
     const at::Tensor rows = x.to(at::kCPU, at::kFloat).contiguous();
     const at::Tensor unit =
@@ -119,6 +151,7 @@ std::unique_ptr<Encoder> make_torch_encoder(const Checkpoint& checkpoint,
                                             const EncoderOptions& options) {
   if (options.merge_tokens > 0)
     throw Error(Kind::kUnsupported, "--merge-tokens: only on the CPU. Leave --device out.");
+  if (options.captions) check_writes_captions(checkpoint);
   check_weights(weight_table(checkpoint.config), checkpoint.weights, checkpoint.name);
   return std::make_unique<TorchEncoder>(checkpoint, options);
 }
