@@ -23,6 +23,7 @@ seeds_for() {
   case "$1" in
     safetensors_fuzz) echo tests/goldens/safetensors ;;
     npy_fuzz) echo tests/goldens/npy ;;
+    npz_fuzz) echo tests/goldens/npz ;;
     webdataset_fuzz) echo tests/goldens/webdataset ;;
     json_fuzz|registry_fuzz) echo assets/models ;;
     image_fuzz) echo tests/goldens/images ;;
