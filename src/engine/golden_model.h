@@ -103,7 +103,7 @@ inline auto golden_names() {
       "vit-l-14-4-layers", "tiny-eva02", "tiny-eva02-mlp", "tiny-eva01", "tiny-eva01-average",
       "tiny-eva02-post", "tiny-pe", "tiny-pe-no-class", "eva02-b-16-4-layers",
       "eva02-l-14-2-layers", "pe-core-b-16-4-layers", "tiny-mci0", "tiny-mci3",
-      "mobileclip-s0-2-blocks",
+      "mobileclip-s0-2-blocks", "tiny-mci-vit", "tiny-mci-vit-average", "mobileclip-b-2-layers",
       // OpenCLIP's other shapes, and CoCa (tools/goldens/model_shapes.py).
       "tiny-heads-80-88", "tiny-heads-104-112", "tiny-sine", "tiny-pool", "tiny-pool-average",
       "tiny-pool-parallel", "tiny-pool-cascade", "tiny-clipa", "tiny-text-first",

@@ -19,6 +19,8 @@ void read_timm_shape(const Reader& r, VisionConfig& v) {
   v.layers = bounded(*shape, "layers", v.layers, 1, 256);
   if (shape->has("mlp_ratio")) v.mlp_ratio = mlp_ratio(*shape);
   v.patch_px = bounded(*shape, "patch_size", v.patch_px, 1, 256);
+  if (timm_vit_model(v).stem)
+    corrupt(r, "timm_shape", "is not for a name whose patches come from a stem.");
   v.gelu_tanh = shape->boolean("gelu_tanh", v.gelu_tanh);
 }
 

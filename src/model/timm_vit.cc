@@ -10,7 +10,7 @@ namespace tandem {
 namespace {
 
 // timm 1.0.31, models/vision_transformer.py.
-// name, image, patch, width, layers, heads, mlp_ratio, clip, gelu_tanh, averaged
+// name, image, patch, width, layers, heads, mlp_ratio, clip, gelu_tanh, averaged, stem
 constexpr TimmVitModel kModels[] = {
     {"vit_base_patch16_siglip_224", 224, 16, 768, 12, 12, 4, false, false, false},
     {"vit_base_patch16_siglip_256", 256, 16, 768, 12, 12, 4, false, false, false},
@@ -50,6 +50,7 @@ constexpr TimmVitModel kModels[] = {
     {"vit_large_patch14_clip_336", 336, 14, 1024, 24, 16, 4, true, false, false},
     {"vit_base_patch16_clip_224", 224, 16, 768, 12, 12, 4, true, false, false},
     {"vit_base_patch32_clip_224", 224, 32, 768, 12, 12, 4, true, false, false},
+    {"vit_base_mci_224", 224, 16, 768, 12, 12, 4, false, false, false, true},
 };
 
 }  // namespace
@@ -94,8 +95,8 @@ TimmVitHead timm_vit_head(const VisionConfig& vision) {
   // With a projection of its own, open_clip builds the trunk as timm does and changes the pooling
   // after; then "" keeps timm's. Without, the trunk is built for the pooling asked for.
   const std::string pool = timm.pool.empty() && projected ? own : timm.pool;
-  const bool has = pool == "avg" || (pool == "token" && model.clip) ||
-                   (pool == "map" && !model.clip && (own == "map" || !projected));
+  const bool has = pool == "avg" || (pool == "token" && model.class_token()) ||
+                   (pool == "map" && !model.class_token() && (own == "map" || !projected));
   if (!has) {
     throw Error(Kind::kUnsupported,
                 fmt::format("timm_pool \"{}\" is not supported with {} and timm_proj \"{}\". "
@@ -105,6 +106,15 @@ TimmVitHead timm_vit_head(const VisionConfig& vision) {
   // timm's fc_norm: on for average pooling unless the name says otherwise.
   const std::string& built = projected ? own : pool;
   return {pool, built != "avg" || model.averaged};
+}
+
+std::vector<std::int32_t> class_rows_first(int count, int patches) {
+  std::vector<std::int32_t> rows;
+  for (int i = 0; i < count; ++i) {
+    rows.push_back(count * patches + i);
+    for (int p = 0; p < patches; ++p) rows.push_back(i * patches + p);
+  }
+  return rows;
 }
 
 std::vector<std::int32_t> rows_after(const Segments& segments, int skip) {

@@ -1,6 +1,7 @@
 // timm's VisionTransformer as open_clip's TimmModel wraps it ("visual.trunk.…"): SigLIP's towers
-// (Zhai et al. 2023; Tschannen et al. 2025), which attention-pool all patches, and CLIP's under
-// timm's names, which have a class token and a norm before the blocks.
+// (Zhai et al. 2023; Tschannen et al. 2025), which attention-pool all patches, CLIP's under timm's
+// names, which have a class token and a norm before the blocks, and MobileCLIP-B's (Vasu et al.
+// 2023), whose patches come from a stem of three convolutions.
 #pragma once
 
 #include <optional>
@@ -25,9 +26,11 @@ struct TimmVitModel {
   bool clip = false;  // class token; norm before the blocks, and patches without bias; eps 1e-5
   bool gelu_tanh = false;  // SigLIP 2's names; SigLIP 1's have exact GELU in timm
   bool averaged = false;   // "_gap_": average pooling
+  bool stem = false;       // patches by TimmStem; class token without a position
 
+  bool class_token() const { return clip || stem; }
   double eps() const { return clip ? 1e-5 : 1e-6; }
-  std::string_view pool() const { return clip ? "token" : averaged ? "avg" : "map"; }
+  std::string_view pool() const { return class_token() ? "token" : averaged ? "avg" : "map"; }
 };
 
 // Null for names of other families.
@@ -45,6 +48,39 @@ TimmVitHead timm_vit_head(const VisionConfig& vision);
 
 // The rows of each segment but the first `skip`.
 std::vector<std::int32_t> rows_after(const Segments& segments, int skip);
+
+// Each picture's row of class tokens before its rows of patches, where the patches stand first.
+std::vector<std::int32_t> class_rows_first(int count, int patches);
+
+// timm's ConvStem as vit_base_mci_224 has it: 4x4, 2x2 and 2x2 pixels to one, batch norm and GELU
+// behind the first two.
+template <Backend B>
+class TimmStem {
+ public:
+  explicit TimmStem(typename B::Loader& load) {
+    const std::string scope = "visual.trunk.patch_embed.backbone.";
+    convs_.push_back(load.conv(normed(scope + "0.", 4)));
+    convs_.push_back(load.conv(normed(scope + "1.", 2)));
+    convs_.push_back(load.conv({.weight = scope + "2.conv.weight",
+                                .kernel = 2,
+                                .stride = 2,
+                                .bias = scope + "2.conv.bias"}));
+  }
+
+  // pixels: (B,S,S,3) -> (B*P,D).
+  typename B::Tensor run(B& b, const PixelBatch& pixels) const {
+    auto m = b.conv(b.pixel_map(pixels), convs_[0], Activation::kGelu);
+    m = b.conv(m, convs_[1], Activation::kGelu);
+    return b.to_rows(b.conv(m, convs_[2], Activation::kNone));
+  }
+
+ private:
+  static ConvSpec normed(const std::string& scope, int kernel) {
+    return {
+        .weight = scope + "conv.weight", .norm = scope + "bn", .kernel = kernel, .stride = kernel};
+  }
+  std::vector<typename B::Conv> convs_;
+};
 
 template <Backend B>
 class TimmVitBlock {
@@ -119,17 +155,22 @@ class TimmVit {
       : config_(config.vision),
         model_(timm_vit_model(config_)),
         head_(timm_vit_head(config_)),
-        patches_(load.conv({.weight = "visual.trunk.patch_embed.proj.weight",
-                            .kernel = config_.patch_px,
-                            .stride = config_.patch_px,
-                            .bias = model_.clip ? "" : "visual.trunk.patch_embed.proj.bias"})),
         positions_(load.table("visual.trunk.pos_embed")),
         norm_(load.norm({.prefix = head_.norm_first ? "visual.trunk.norm" : "visual.trunk.fc_norm",
                          .eps = model_.eps(),
                          .feeds_products = head_.pool == "map"})),
         projection_(load, config_) {
+    if (model_.stem) {
+      stem_.emplace(load);
+    } else {
+      patches_.emplace(
+          load.conv({.weight = "visual.trunk.patch_embed.proj.weight",
+                     .kernel = config_.patch_px,
+                     .stride = config_.patch_px,
+                     .bias = model_.clip ? "" : "visual.trunk.patch_embed.proj.bias"}));
+    }
+    if (model_.class_token()) class_token_.emplace(load.table("visual.trunk.cls_token"));
     if (model_.clip) {
-      class_token_.emplace(load.table("visual.trunk.cls_token"));
       norm_pre_.emplace(load.norm({.prefix = "visual.trunk.norm_pre", .eps = model_.eps()}));
     }
     if (head_.pool == "map") {
@@ -147,7 +188,14 @@ class TimmVit {
   Tensor run(B& b, const PixelBatch& pixels) const {
     const int patches = config_.grid() * config_.grid();
     const Segments segments = Segments::uniform(pixels.count, patches + (class_token_ ? 1 : 0));
-    Tensor x = b.patch_embed(pixels, patches_);
+    if (stem_) {
+      Tensor x = b.add_positions(stem_->run(b, pixels), positions_,
+                                 Segments::uniform(pixels.count, patches));
+      x = b.take_rows(b.join_rows(x, b.repeat_rows(*class_token_, pixels.count)),
+                      class_rows_first(pixels.count, patches));
+      return run_embedded(b, std::move(x), segments);
+    }
+    Tensor x = b.patch_embed(pixels, *patches_);
     x = class_token_ ? b.add_class_and_positions(x, *class_token_, positions_)
                      : b.add_positions(std::move(x), positions_, segments);
     return run_embedded(b, std::move(x), segments);
@@ -181,7 +229,8 @@ class TimmVit {
   VisionConfig config_;
   const TimmVitModel& model_;
   TimmVitHead head_;
-  typename B::Conv patches_;
+  std::optional<typename B::Conv> patches_;
+  std::optional<TimmStem<B>> stem_;
   typename B::Table positions_;
   typename B::Norm norm_;
   TimmProjection<B> projection_;

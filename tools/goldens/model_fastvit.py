@@ -1,4 +1,4 @@
-"""Writes the goldens of MobileCLIP's FastViT towers: tests/goldens/model/{tiny-mci…,mobileclip…}.safetensors, embeddings of
+"""Writes the goldens of MobileCLIP's FastViT towers and of its ViT with a stem: tests/goldens/model/{tiny-mci…,mobileclip…}.safetensors, embeddings of
 generated models by open_clip around timm's FastVit class after reparameterize(), and tests/goldens/model_fastvit/
 folded.safetensors, one small trunk before ("train.…") and after ("folded.…").
 
@@ -15,6 +15,7 @@ import open_clip.timm_model
 import timm
 from open_clip.model import CustomTextCLIP
 from safetensors.torch import save_file
+from timm.models import vision_transformer_hybrid as hybrid
 from timm.utils import reparameterize_model
 
 import generated_model as generated
@@ -26,9 +27,9 @@ create_model = timm.create_model
 SMALL_TEXT = {**FULL_TEXT, "layers": 1, "vocab_size": 1000, "no_causal_mask": True}
 
 
-def config(name, size, text, embed=40):
+def config(name, size, text, embed=40, pool="avg"):
     return {"embed_dim": embed, "custom_text": True, "text_cfg": text,
-            "vision_cfg": {"image_size": size, "timm_model_name": name, "timm_model_pretrained": False, "timm_pool": "avg",
+            "vision_cfg": {"image_size": size, "timm_model_name": name, "timm_model_pretrained": False, "timm_pool": pool,
                            "timm_proj": None}}
 
 
@@ -39,9 +40,14 @@ CONFIGS = {
     "tiny-mci0": (config("fastvit_mci0", 96, TINY), {"width": 32, "layers": 2}),
     "tiny-mci3": (config("fastvit_mci3", 128, TINY), {"width": 32, "layers": 1}),
     "mobileclip-s0-2-blocks": (config("fastvit_mci0", 256, SMALL_TEXT, 512), {"layers": 2}),
+    "tiny-mci-vit": (config("vit_base_mci_224", 64, TINY_TEXT, pool="token"), {"width": 96, "layers": 2, "head_width": 24}),
+    "tiny-mci-vit-average": (config("vit_base_mci_224", 48, TINY_TEXT), {"width": 96, "layers": 2, "head_width": 24}),
+    "mobileclip-b-2-layers": (config("vit_base_mci_224", 224, {**SMALL_TEXT, "no_causal_mask": False}, 512, "token"),
+                              {"layers": 2}),
 }
 # Checked by hand, whole.
 WHOLE = {
+    "mobileclip-b": (config("vit_base_mci_224", 224, {**SMALL_TEXT, "no_causal_mask": False}, 512, "token"), {}),
     "mobileclip2-s0": (config("fastvit_mci0", 256, SMALL_TEXT, 512), {}),
     "mobileclip-s1": (config("fastvit_mci1", 256, SMALL_TEXT, 512), {}),
     "mobileclip-s2": (config("fastvit_mci2", 256, SMALL_TEXT, 512), {}),
@@ -50,8 +56,21 @@ WHOLE = {
 }
 
 
-def smaller(trunk):
+def small_vit(trunk, size, kwargs):
+    width = trunk.get("width", 768)
+    own = hybrid.ConvStem
+    hybrid.ConvStem = lambda channels, **more: own(channels=(width // 4, width // 4, width), **more)  # the name's are fixed
+    kwargs |= {"img_size": size, "embed_dim": width, "depth": trunk.get("layers", 12),
+               "num_heads": width // trunk.get("head_width", 64)}
+    model = create_model("vit_base_mci_224", **kwargs)
+    hybrid.ConvStem = own
+    return model
+
+
+def smaller(trunk, size=None):
     def create(name, **kwargs):
+        if name == "vit_base_mci_224":
+            return small_vit(trunk, size, kwargs)
         stages = 5 if name in ("fastvit_mci3", "fastvit_mci4") else 4
         full = {"fastvit_mci0": (2, 6, 10, 2), "fastvit_mci3": (2, 12, 24, 4, 2)}
         if "width" in trunk:
@@ -63,7 +82,7 @@ def smaller(trunk):
 
 
 def build(settings, trunk):
-    open_clip.timm_model.timm.create_model = smaller(trunk)
+    open_clip.timm_model.timm.create_model = smaller(trunk, settings["vision_cfg"]["image_size"])
     model = CustomTextCLIP(settings["embed_dim"], dict(settings["vision_cfg"]), dict(settings["text_cfg"])).eval()
     open_clip.timm_model.timm.create_model = create_model
     model.visual.trunk = reparameterize_model(model.visual.trunk)
