@@ -66,7 +66,7 @@ bool goes_by(const ModelRow& row, const std::string& lower_name) {
   }
   std::string message = "--model " + name +
                         ": unknown model. Expected a name listed by \"tandem models\", a folder or "
-                        "a .safetensors file.";
+                        "a .safetensors or .npz file.";
   if (const auto near = closest(name, names); !near.empty())
     message += " Closest: " + std::string(near) + ".";
   throw Error(Kind::kNotFound, message);

@@ -47,6 +47,10 @@ ModelConfig parse_hf_siglip_config(const json::value& v, const std::string& wher
 TensorMap rename_hf_siglip(const TensorMap& theirs, const ModelConfig& config,
                            const std::string& where);
 
+// What big_vision_dialect reads: the arrays of a .npz (core/npz.h).
+TensorMap rename_big_vision(const TensorMap& theirs, const ModelConfig& config,
+                            const std::string& where);
+
 // What eva_dialect reads, from tensors alone (tests, fuzzing).
 ModelConfig infer_eva_config(const TensorMap& theirs, const std::string& where);
 TensorMap rename_eva(const TensorMap& theirs, const ModelConfig& config, const std::string& where);
