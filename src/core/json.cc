@@ -153,6 +153,9 @@ Error wrong(const std::string& where, std::string_view key, std::string_view exp
 
 std::optional<std::int64_t> as_integer(const value& v) {
   if (v.is_int64()) return v.get_int64();
+  // Values made in memory may be unsigned.
+  if (v.is_uint64() && std::in_range<std::int64_t>(v.get_uint64()))
+    return static_cast<std::int64_t>(v.get_uint64());
   return std::nullopt;
 }
 

@@ -115,6 +115,14 @@ TEST(JsonReader, GivesTypedValuesAndFallbacks) {
   EXPECT_TRUE(reader.required_child("o").find("k")->is_array());
 }
 
+TEST(JsonReader, TakesUnsignedIntegersOfValuesMadeInMemory) {
+  const value v = boost::json::object{{"u", std::uint64_t{9}}, {"big", ~std::uint64_t{0}}};
+  const Reader reader(v, "made");
+  EXPECT_EQ(reader.integer("u"), 9);
+  EXPECT_NE(error_text([&] { reader.integer("big"); }).find("expected an integer"),
+            std::string::npos);
+}
+
 TEST(JsonReader, ErrorsNameTheFileTheKeyPathAndTheExpectation) {
   const value v = parse(R"({"vision_cfg":{"width":"wide","deep":{"x":1.5}}})", "x");
   const Reader config(v, "config.json");
