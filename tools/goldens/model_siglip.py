@@ -45,6 +45,8 @@ CONFIGS = {
 # Checked by hand, whole: too large for every test run.
 WHOLE = {
     "siglip-b-16": config(B16, 224, 768, {}, {**SMALL_TEXT, "width": 768, "heads": 12, "layers": 12}),
+    "siglip2-b-16": config(B16, 224, 768, {"gelu_tanh": True}, {**SMALL_TEXT, **TANH, "width": 768, "heads": 12, "layers": 12}),
+    "siglip-so400m-14": config(SO14, 224, 1152, {}, {**SMALL_TEXT, "width": 1152, "heads": 16, "layers": 27, "mlp_ratio": 3.7362}),
     "siglip2-so400m-16": config(SO16, 256, 1152, {}, {**SMALL_TEXT, **TANH, "width": 1152, "heads": 16, "layers": 27,
                                                       "mlp_ratio": 3.7362}),
     "siglip2-gopt-16-8-layers": config("vit_giantopt_patch16_siglip_256", 256, 1536, {"layers": 8},
