@@ -46,6 +46,12 @@ struct Rule {
   bool outliers = false;  // some output rows are 20 times larger
 };
 
+// FastViT's depthwise convolutions that stand for x + convolution(x).
+bool passes_on(const std::string& name) {
+  return name.ends_with("token_mixer.reparam_conv.weight") ||
+         name.ends_with("pos_emb.reparam_conv.weight");
+}
+
 Rule rule_of(const WeightSpec& spec) {
   using Kind = Rule::Kind;
   const std::string& name = spec.name;
@@ -62,6 +68,7 @@ Rule rule_of(const WeightSpec& spec) {
       return {0.2, 0.4, Kind::kUniform};
     return {0.5, 1, Kind::kUniform};
   }
+  if (name.find("layer_scale") != std::string::npos) return {0.03, 0.27, Kind::kUniform};
   if (ends("gamma")) return {0.1, 0.9, Kind::kUniform};
   if (ends("bias") || ends("positional_embedding") || ends("pos_embed")) return {0, 0.1};
   if (ends("embedding") || ends("embedding.weight") || ends("cls_emb") || ends("cls_token") ||
@@ -71,7 +78,8 @@ Rule rule_of(const WeightSpec& spec) {
   // T5 does not scale its scores: its queries are small instead.
   if (ends("SelfAttention.q.weight")) return {0, 0.0625 / std::sqrt(static_cast<double>(shape[1]))};
   if (shape.size() == 4 && name.find("reparam_conv") != std::string::npos)
-    return {0, 0.9 * std::sqrt(2.0 / static_cast<double>(shape[1] * shape[2] * shape[3]))};
+    return {0, (passes_on(name) ? 0.18 : 0.9) *
+                   std::sqrt(2.0 / static_cast<double>(shape[1] * shape[2] * shape[3]))};
   if (shape.size() == 4)
     return {0, std::sqrt(2.0 / static_cast<double>(shape[1] * shape[2] * shape[3]))};
   const bool transposed = name == "visual.proj" || ends("text_projection");
@@ -97,8 +105,9 @@ std::vector<float> values_of(const WeightSpec& spec, std::uint64_t seed) {
   for (const std::int64_t n : spec.shape) count *= static_cast<std::size_t>(n);
   // Queries and keys: see generated_model.py.
   std::size_t halved = 0;
-  if (spec.name.ends_with("in_proj_weight") || spec.name.ends_with("attn.qkv.weight"))
-    halved = count / 3 * 2;
+  for (const char* end : {"in_proj_weight", "attn.qkv.weight", "token_mixer.qkv.weight"}) {
+    if (spec.name.ends_with(end)) halved = count / 3 * 2;
+  }
   for (const char* end : {"q_proj.weight", "k_proj.weight", "q_proj_weight", "k_proj_weight",
                           "query.weight", "key.weight", "SelfAttention.k.weight"}) {
     if (spec.name.ends_with(end)) halved = count;
@@ -126,6 +135,10 @@ std::vector<float> values_of(const WeightSpec& spec, std::uint64_t seed) {
   }
   if (spec.shape.size() == 4 && spec.name.find("reparam_conv") == std::string::npos)
     center_rows(values, count / spec.shape[0]);
+  if (passes_on(spec.name)) {
+    const std::size_t area = count / spec.shape[0];
+    for (std::size_t i = area / 2; i < count; i += area) values[i] += 1;
+  }
   return {values.begin(), values.end()};
 }
 

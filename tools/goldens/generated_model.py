@@ -2,6 +2,8 @@
 of full-size models need no stored weights. Any change here must be made there."""
 import numpy as np
 
+# FastViT's convolutions that stand for x + convolution(x).
+PASSING = ("token_mixer.reparam_conv.weight", "pos_emb.reparam_conv.weight")
 GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -37,7 +39,8 @@ def weight(seed, name, shape):
     """float32 values of a tensor. LayerNorm gains reach from 0.2 to 5 and a few residual channels are 20 times larger, as in
     trained CLIPs, so that errors of precision show. Queries and keys are halved: with the gains above, attention would
     otherwise be so peaked that rounding the weights alone to bf16 changes the result. Filters sum to zero, else the mean
-    of positive maps, which trained batch norms take out, would swamp what differs."""
+    of positive maps, which trained batch norms take out, would swamp what differs. FastViT has up to 40 blocks and no norm
+that would rein in what they add: they add little, and their depthwise filters pass on what they read."""
     count = int(np.prod(shape, dtype=np.int64)) if len(shape) else 1
     out = np.empty(count, np.float32)
     row = count // shape[0] if len(shape) == 4 else 1  # filters stay whole
@@ -60,6 +63,8 @@ def _values(name, shape, z, first):
         if name.endswith("bn3.weight") and "layer" in name:  # a residual branch: small beside what it is added to
             return 0.2 + 0.4 * u
         return 0.2 + 4.8 * (u * u * u) if "ln_" in name or "norm" in name or "LayerNorm" in name else 0.5 + u
+    if "layer_scale" in name:
+        return 0.03 + 0.27 * uniform(z)
     if name.endswith("gamma"):
         return 0.1 + 0.9 * uniform(z)
     if name.endswith(("bias", "positional_embedding", "pos_embed")):
@@ -74,12 +79,15 @@ def _values(name, shape, z, first):
         fan_in = shape[1] * shape[2] * shape[3]  # z may hold some of the filters only
         filters = (normal(z) * np.sqrt(2.0 / fan_in)).reshape(-1, fan_in)
         if "reparam_conv" in name:  # has no batch norm behind it, and ends in a mean over the picture
+            if name.endswith(PASSING):
+                filters = 0.2 * filters
+                filters[:, fan_in // 2] += 1 / 0.9
             return 0.9 * filters.reshape(-1)
         return (filters - filters.mean(axis=1, keepdims=True)).reshape(-1)
     if name == "visual.proj" or name.endswith("text_projection"):
         return normal(z) / np.sqrt(float(shape[0]))
     values = normal(z) / np.sqrt(float(shape[1]))
-    if name.endswith(("in_proj_weight", "attn.qkv.weight")):
+    if name.endswith(("in_proj_weight", "attn.qkv.weight", "token_mixer.qkv.weight")):
         values = np.where((first + np.arange(len(z))) // shape[1] < shape[0] * 2 // 3, values * 0.5, values)
     if name.endswith(("q_proj.weight", "k_proj.weight", "q_proj_weight", "k_proj_weight", "query.weight", "key.weight",
                       "SelfAttention.k.weight")):
