@@ -9,17 +9,27 @@ namespace tandem {
 template <typename S, typename T>
 float quantise_row_of(const T* x, int width, int padded, std::int8_t* out) {
   const int whole = width / S::kLanes * S::kLanes;
+  // Four maxima side by side: one would wait for itself at every step.
+  constexpr int kStep = 4 * S::kLanes;
   auto largest = S::zero();
-  for (int i = 0; i < whole; i += S::kLanes)
+  auto second = S::zero();
+  auto third = S::zero();
+  auto fourth = S::zero();
+  int i = 0;
+  for (; i + kStep <= whole; i += kStep) {
     largest = S::max(largest, S::magnitude(S::load(x + i)));
+    second = S::max(second, S::magnitude(S::load(x + i + S::kLanes)));
+    third = S::max(third, S::magnitude(S::load(x + i + 2 * S::kLanes)));
+    fourth = S::max(fourth, S::magnitude(S::load(x + i + 3 * S::kLanes)));
+  }
+  for (; i < whole; i += S::kLanes) largest = S::max(largest, S::magnitude(S::load(x + i)));
   T tail[S::kLanes] = {};
   if (whole < width) std::memcpy(tail, x + whole, (width - whole) * sizeof(T));
   largest = S::max(largest, S::magnitude(S::load(tail)));
-  const float peak = S::largest(largest);
+  const float peak = S::largest(S::max(S::max(largest, second), S::max(third, fourth)));
   // 1e-30: a row of (almost) zeros becomes zeros; 127 / peak would not be finite.
   const auto inverse = S::all(peak > 1e-30F ? 127.0F / peak : 0.0F);
-  for (int i = 0; i < whole; i += S::kLanes)
-    S::store_whole(out + i, S::mul(S::load(x + i), inverse));
+  for (i = 0; i < whole; i += S::kLanes) S::store_whole(out + i, S::mul(S::load(x + i), inverse));
   if (whole < width) {
     std::int8_t last[S::kLanes];
     S::store_whole(last, S::mul(S::load(tail), inverse));
