@@ -1,6 +1,9 @@
 #include "model/weights.h"
 
+#include <algorithm>
 #include <cmath>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 #include <set>
 
@@ -64,6 +67,26 @@ TEST_P(AgainstOpenClip, StartsWithTheSameSpread) {
 
 INSTANTIATE_TEST_SUITE_P(Models, AgainstOpenClip,
                          testing::Values("tiny-vit", "tiny-resnet", "RN50"));
+
+// tests/goldens/model_tables/configs.json comes from open_clip (tools/goldens/config_tables.py NAME
+// lists what is hashed).
+TEST(WeightTable, HasTheTensorsOfEveryConfigurationOfOpenClip) {
+  const json::value all = json::read("tests/goldens/model_tables/configs.json");
+  EXPECT_GE(all.at("models").get_object().size(), 60U);
+  for (const auto& [name, model] : all.at("models").get_object()) {
+    std::vector<std::string> lines;
+    for (const WeightSpec& spec :
+         weight_table(parse_model_config(model.at("config"), std::string(name))))
+      lines.push_back(fmt::format("{} [{}]\n", spec.name, fmt::join(spec.shape, ",")));
+    std::ranges::sort(lines);
+    std::uint64_t hash = 0xCBF29CE484222325U;  // FNV-1a
+    for (const std::string& line : lines) {
+      for (const char c : line) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
+    }
+    EXPECT_EQ(lines.size(), model.at("tensors").to_number<std::size_t>()) << name;
+    EXPECT_EQ(fmt::format("{:016x}", hash), model.at("hash").get_string()) << name;
+  }
+}
 
 ModelConfig tiny() {
   const json::value all = goldens();
