@@ -19,11 +19,10 @@ std::int64_t product(const std::vector<std::int64_t>& shape) {
 
 const std::vector<Dialect>& dialects() {
   static const std::vector<Dialect> kDialects = {
-      eva_dialect(),  // its single files would pass for open_clip's
+      eva_dialect(),         // its single files would pass for open_clip's
+      mobileclip_dialect(),  // so would these
       big_vision_dialect(),  // its folders have open_clip's configuration
-      open_clip_dialect(),
-      hf_clip_dialect(),
-      hf_siglip_dialect(),
+      open_clip_dialect(),  hf_clip_dialect(), hf_siglip_dialect(),
   };
   return kDialects;
 }

@@ -55,6 +55,11 @@ TensorMap rename_big_vision(const TensorMap& theirs, const ModelConfig& config,
 ModelConfig infer_eva_config(const TensorMap& theirs, const std::string& where);
 TensorMap rename_eva(const TensorMap& theirs, const ModelConfig& config, const std::string& where);
 
+// What mobileclip_dialect reads, likewise; branches are not yet folded.
+ModelConfig infer_mobileclip_config(const TensorMap& theirs, const std::string& where);
+TensorMap rename_mobileclip(const TensorMap& theirs, const ModelConfig& config,
+                            const std::string& where);
+
 // A file's tensors of which each may be renamed, transposed, joined or cut: what readers share.
 // Tensors keep their dtype; only joined or transposed ones are copied.
 class TensorRenamer {
