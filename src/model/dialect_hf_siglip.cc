@@ -310,10 +310,12 @@ ModelConfig parse_hf_siglip_config(const json::value& v, const std::string& wher
   const Reader root(v, where);
   const std::string type = root.text("model_type", "siglip");
   if (type != "siglip") {
-    throw Error(Kind::kUnsupported,
-                fmt::format("{}: model_type \"{}\" is not supported. Expected \"siglip\": whole "
-                            "models at a fixed resolution.",
-                            where, type));
+    throw Error(
+        Kind::kUnsupported,
+        fmt::format("{}: model_type \"{}\" is not supported{}. Expected \"siglip\": whole "
+                    "models at a fixed resolution.",
+                    where, type,
+                    type == "siglip2" ? ": its pictures vary in proportions (NaFlex)" : ""));
   }
   const json::value empty = json::object{};
   const auto section = [&](const std::string& name) {
