@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <functional>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -137,6 +138,17 @@ void MappedFile::check_unchanged() const {
                                        "Replace files by renaming a new one over them.",
                                        path_, size_, status.st_size));
   }
+}
+
+void drop_pages(std::span<const std::byte> bytes, std::span<const std::byte> file) {
+  const std::less_equal<const std::byte*> before;
+  if (bytes.empty() || !before(file.data(), bytes.data()) ||
+      !before(bytes.data() + bytes.size(), file.data() + file.size()))
+    return;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(bytes.data()) + bytes.size();
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t limit_bytes) {

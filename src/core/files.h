@@ -38,6 +38,11 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+// Takes the pages of these bytes, and what else is on them, out of the process's memory; they are
+// read again when next touched. A hint. Nothing happens unless they lie in `file`, all the bytes of
+// a MappedFile.
+void drop_pages(std::span<const std::byte> bytes, std::span<const std::byte> file);
+
 // Whole file, at most `limit_bytes`. Throws kNotFound, kIo, kInput when larger.
 std::vector<std::byte> read_file(const std::filesystem::path& path,
                                  std::size_t limit_bytes = std::size_t{1} << 31);

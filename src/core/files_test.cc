@@ -185,5 +185,16 @@ TEST_F(Files, AFileReplacedAfterMappingStaysWhole) {
   EXPECT_EQ(mapped.bytes()[9'999], std::byte{'x'});
 }
 
+TEST_F(Files, DroppedPagesAreReadAgainAndOtherMemoryIsLeftAlone) {
+  write_file_atomically(dir_ / "a", std::string(100'000, 'x'));
+  const MappedFile mapped(dir_ / "a");
+  drop_pages(mapped.bytes().subspan(5'000, 60'000), mapped.bytes());
+  EXPECT_EQ(mapped.bytes()[5'000], std::byte{'x'});
+  EXPECT_EQ(mapped.bytes()[99'999], std::byte{'x'});
+  const std::vector<std::byte> own(100'000, std::byte{'y'});
+  drop_pages(own, mapped.bytes());
+  EXPECT_EQ(own[50'000], std::byte{'y'});
+}
+
 }  // namespace
 }  // namespace tandem

@@ -215,6 +215,7 @@ SafeTensors read_safetensors(const std::filesystem::path& path) {
   file->read(8, std::as_writable_bytes(std::span(header)));
   SafeTensors result = assemble(header, file->bytes().subspan(8 + header_bytes), name);
   file->check_unchanged();
+  for (auto& [tensor, view] : result.map.tensors) view.file = file->bytes();
   result.map.owners.push_back(file);
   return result;
 }

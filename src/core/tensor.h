@@ -24,6 +24,9 @@ struct TensorView {
   DType dtype = DType::kF32;
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
+  // The mapped file they were read from, if any: while `bytes` lie in it, drop_pages()
+  // (core/files.h) may take them out of memory.
+  std::span<const std::byte> file;
 
   std::int64_t count() const;  // product of shape; 1 for a scalar
 };

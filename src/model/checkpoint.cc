@@ -68,6 +68,7 @@ std::string Checkpoint::fingerprint() const {
   for (const auto& [tensor, view] : weights.tensors) {
     hash.add(tensor);
     hash.add(view.bytes);
+    drop_pages(view.bytes, view.file);
   }
   return hash.hex();
 }

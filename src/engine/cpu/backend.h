@@ -144,6 +144,7 @@ class CpuLoader {
  private:
   CpuLinear pack(std::span<const float> values, int in, int out, Element type,
                  bool transposed) const;
+  CpuLinear linear_in_place(const LinearSpec& spec) const;
   CpuLinear pack_patches(const CpuConv& conv) const;
   // Of matrices that the checkpoint holds as integers (model/quantised.h).
   CpuLinear linear_int8(const LinearSpec& spec) const;

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <numeric>
 #include <omp.h>
+#include <optional>
 #include <vector>
 
 #include "core/error.h"
@@ -69,7 +70,9 @@ class CpuEncoder final : public Encoder {
         merge_tokens_(options.merge_tokens),
         kernels_(best_kernels()),
         normalise_(normalise_table(checkpoint.config.preprocess)),
-        clip_(load(checkpoint, options.captions)) {}
+        weights_(checkpoint.weights) {
+    if (options.captions) load_all();
+  }
 
   Matrix encode_images(const PixelBatch& pixels) const override;
   Matrix encode_texts(const TokenBatch& tokens) const override;
@@ -81,9 +84,17 @@ class CpuEncoder final : public Encoder {
   using Towers = Clip<CpuBackend>;
   class Captions;
 
-  Towers load(const Checkpoint& checkpoint, bool captions) {
-    CpuLoader loader(checkpoint.weights, checkpoint.config.preprocess, type_, cache_);
-    return Towers(loader, checkpoint.config, captions);
+  // A tower is packed when it is first needed: a program that reads pictures never touches the
+  // weights of texts.
+  const ImageTower<CpuBackend>& image() const {
+    return clip_ ? clip_->image() : tower(image_, text_);
+  }
+  const TextTower<CpuBackend>& text() const { return clip_ ? clip_->text() : tower(text_, image_); }
+  template <typename Tower, typename Other>
+  const Tower& tower(std::optional<Tower>& wanted, const std::optional<Other>& other) const;
+  void load_all() {
+    CpuLoader loader(weights_, config_.preprocess, type_, cache_);
+    clip_.emplace(loader, config_, /*captions=*/true);
   }
   std::unique_ptr<CpuBackend> acquire() const;
   void release(std::unique_ptr<CpuBackend> backend) const;
@@ -104,10 +115,26 @@ class CpuEncoder final : public Encoder {
   const Kernels& kernels_;
   NormaliseTable normalise_;
   mutable PrimitiveCache cache_;
-  Towers clip_;
+  std::optional<Towers> clip_;  // for captions: everything
+  mutable std::mutex load_mutex_;
+  mutable TensorMap weights_;  // until both towers are packed
+  mutable std::optional<ImageTower<CpuBackend>> image_;
+  mutable std::optional<TextTower<CpuBackend>> text_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<CpuBackend>> idle_;
 };
+
+template <typename Tower, typename Other>
+const Tower& CpuEncoder::tower(std::optional<Tower>& wanted,
+                               const std::optional<Other>& other) const {
+  const std::lock_guard lock(load_mutex_);
+  if (wanted) return *wanted;
+  const OpenMpThreads setting(threads_);
+  CpuLoader loader(weights_, config_.preprocess, type_, cache_);
+  wanted.emplace(loader, config_);
+  if (other) weights_ = {};
+  return *wanted;
+}
 
 std::unique_ptr<CpuBackend> CpuEncoder::acquire() const {
   {
@@ -146,15 +173,15 @@ Matrix CpuEncoder::encode_images(const PixelBatch& pixels) const {
   if (pixels.count == 0) return out;
   const std::size_t pieces = piece_count(pixels.count * rows_an_image(), pixels.count, threads_);
   const std::size_t picture_bytes = pixels.pixels.size() / pixels.count;
+  const ImageTower<CpuBackend>& tower = image();
   run_pieces(pieces, 1, [&](CpuBackend& backend, std::size_t piece) {
     const std::size_t begin = pixels.count * piece / pieces;
     const std::size_t end = pixels.count * (piece + 1) / pieces;
     PixelBatch part{static_cast<int>(end - begin), pixels.size_px, {}};
     part.pixels.assign(pixels.pixels.begin() + static_cast<std::ptrdiff_t>(begin * picture_bytes),
                        pixels.pixels.begin() + static_cast<std::ptrdiff_t>(end * picture_bytes));
-    const auto vectors = merge_tokens_ > 0
-                             ? clip_.image().vit()->run_merged(backend, part, merge_tokens_)
-                             : clip_.image().run(backend, part);
+    const auto vectors = merge_tokens_ > 0 ? tower.vit()->run_merged(backend, part, merge_tokens_)
+                                           : tower.run(backend, part);
     backend.unit_rows(vectors, out.row(begin).data());
   });
   return out;
@@ -189,6 +216,7 @@ Matrix CpuEncoder::encode_texts(const TokenBatch& tokens) const {
     while (piece < static_cast<std::size_t>(row) * pieces / rows) first[++piece] = i;
     row += shared.offsets[i + 1] - shared.offsets[i];
   }
+  const TextTower<CpuBackend>& tower = text();
   run_pieces(pieces, kTextRowMultiple, [&](CpuBackend& backend, std::size_t p) {
     if (first[p] == first[p + 1]) return;
     TokenBatch part;
@@ -196,7 +224,7 @@ Matrix CpuEncoder::encode_texts(const TokenBatch& tokens) const {
       part.add(ids(order[i]));
     }
     Matrix vectors(part.count(), out.cols);
-    backend.unit_rows(clip_.text().run_shared(backend, part), vectors.values.data());
+    backend.unit_rows(tower.run_shared(backend, part), vectors.values.data());
     for (int i = first[p]; i < first[p + 1]; ++i) {
       std::copy_n(vectors.row(i - first[p]).data(), out.cols, out.row(order[i]).data());
     }
@@ -210,7 +238,7 @@ class CpuEncoder::Captions final : public CaptionSession {
       : encoder_(encoder),
         setting_(threads),
         backend_(prepared()),
-        pass_(*backend_, encoder.clip_, picture) {}
+        pass_(*backend_, *encoder.clip_, picture) {}
 
   Matrix next(std::span<const std::int32_t> parents, std::span<const std::int32_t> ids) override {
     check_next(encoder_.config_, parents, ids, texts_, length_);
@@ -239,7 +267,7 @@ class CpuEncoder::Captions final : public CaptionSession {
 std::unique_ptr<CaptionSession> CpuEncoder::begin_caption(const PixelBatch& picture,
                                                           int threads) const {
   check(picture);
-  assert(picture.count == 1 && clip_.decoder() != nullptr);
+  assert(picture.count == 1 && clip_ && clip_->decoder() != nullptr);
   return std::make_unique<Captions>(*this, picture, threads > 0 ? threads : threads_);
 }
 

@@ -300,15 +300,17 @@ void pack_tiles(const float* weights, int in, int out, Bf16* packed) {
   for (int column = 0; column < out; column += kTile * 2) {
     for (int depth = 0; depth < in; depth += kPairs) {
       for (int half = 0; half < 2; ++half) {
-        for (int pair = 0; pair < kTile; ++pair) {
-          for (int c = 0; c < kTile; ++c) {
-            const float* from = weights + static_cast<std::size_t>(column + half * kTile + c) * in +
-                                depth + pair * 2;
-            const __m128bh two =
-                _mm_cvtneps_pbh(_mm_castpd_ps(_mm_load_sd(reinterpret_cast<const double*>(from))));
-            _mm_storeu_si32(packed, (__m128i)two);
-            packed += 2;
-          }
+        __m512 rows[kTile];  // of a column each, as 16 pairs
+        for (int c = 0; c < kTile; ++c) {
+          const float* from =
+              weights + static_cast<std::size_t>(column + half * kTile + c) * in + depth;
+          rows[c] =
+              (__m512)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + kTile), _mm512_loadu_ps(from));
+        }
+        Avx512::transpose(rows);
+        for (const __m512 pair : rows) {
+          _mm512_storeu_ps(packed, pair);
+          packed += kPairs;
         }
       }
     }
