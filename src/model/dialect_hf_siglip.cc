@@ -231,6 +231,7 @@ void check_expressible(const ModelConfig& c) {
     refuse("a text tower that is not bidirectional and pooled at its last row");
   if (!t.projection || !t.projection_bias) refuse("text_cfg without proj_bias");
   if (t.layer_scale) refuse("ls_init_value");
+  if (t.tokenizer_clean != "canonicalize") refuse("texts that SigLIP's tokenizer does not read");
   if (std::abs(t.eps - kEps) > 1e-12) refuse("a text tower whose norms' eps is not 1e-6");
 }
 

@@ -1,5 +1,7 @@
 // The CPU engine beside open_clip on the same generated weights. Goldens:
 // tools/goldens/model_goldens.py.
+#include <fmt/format.h>
+
 #include "engine/golden_model.h"
 
 namespace tandem {
@@ -10,8 +12,8 @@ TEST_P(GoldenModel, EqualsOpenClipInFloat32) {
   const auto encoder = make_cpu_encoder(checkpoint_, {.precision = Precision::kFp32, .threads = 2});
   const Distance image = distance(encoder->encode_images(pictures_), golden_.image);
   const Distance text = distance(encoder->encode_texts(texts_), golden_.text);
-  RecordProperty("image", std::to_string(image.max_abs));
-  RecordProperty("text", std::to_string(text.max_abs));
+  RecordProperty("image", fmt::format("{:.3e}", image.max_abs));
+  RecordProperty("text", fmt::format("{:.3e}", text.max_abs));
   EXPECT_LE(image.max_abs, 2e-5);
   EXPECT_LE(text.max_abs, 2e-5);
 }
@@ -21,8 +23,8 @@ TEST_P(GoldenModel, StaysCloseToOpenClipInBf16) {
   const auto encoder = make_cpu_encoder(checkpoint_, {.precision = Precision::kBf16, .threads = 2});
   const Distance image = distance(encoder->encode_images(pictures_), golden_.image);
   const Distance text = distance(encoder->encode_texts(texts_), golden_.text);
-  RecordProperty("image", std::to_string(image.min_cosine));
-  RecordProperty("text", std::to_string(text.min_cosine));
+  RecordProperty("image", fmt::format("{:.6f}", image.min_cosine));
+  RecordProperty("text", fmt::format("{:.6f}", text.min_cosine));
   // 0.9995: what DESIGN.md promises. In towers 64 wide rounding averages less: with LayerScale,
   // rounding the weights alone costs 0.0004 there, and open_clip under bf16 autocast is at 0.9991.
   const double enough = golden_.config.text.width <= 64 ? 0.998 : 0.9995;
@@ -35,8 +37,8 @@ TEST_P(GoldenModel, StaysCloseToOpenClipInInt8) {
   const auto encoder = make_cpu_encoder(checkpoint_, {.precision = Precision::kInt8, .threads = 2});
   const Distance image = distance(encoder->encode_images(pictures_), golden_.image);
   const Distance text = distance(encoder->encode_texts(texts_), golden_.text);
-  RecordProperty("image", std::to_string(image.min_cosine));
-  RecordProperty("text", std::to_string(text.min_cosine));
+  RecordProperty("image", fmt::format("{:.6f}", image.min_cosine));
+  RecordProperty("text", fmt::format("{:.6f}", text.min_cosine));
   // 0.995: what DESIGN.md promises, of every row. In towers 64 and 96 wide rounding averages less:
   // 0.99, and of the rows' mean, because generated weights let single rows nearly tie in an early
   // block's attention: one text of tiny-coca moves by 0.016 when its first in_proj alone is rounded
