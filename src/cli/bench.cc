@@ -96,8 +96,8 @@ int bench_products(const Flags& flags, Context& context) {
                fmt::format("{:.0f}", rate.best_gflops), rate.implementation});
   }
   table.print(context.console);
-  context.console.out(fmt::format("{}: {:.0f} GFLOP/s over a forward pass", precision_name(precision),
-                                  weighted_rate(rates)));
+  context.console.out(fmt::format("{}: {:.0f} GFLOP/s over a forward pass",
+                                  precision_name(precision), weighted_rate(rates)));
   return kDone;
 }
 

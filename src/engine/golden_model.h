@@ -114,8 +114,8 @@ inline auto golden_names() {
       "tiny-siglip", "tiny-siglip2", "tiny-siglip-average", "tiny-siglip-norm-after",
       "tiny-timm-clip", "siglip-b-16-2-layers", "siglip2-so400m-14-1-layer",
       // Text towers of transformers (tools/goldens/model_hf_text.py).
-      "hf-xlm-roberta", "hf-roberta", "hf-bert", "hf-mt5", "hf-mt5-relu",
-      "hf-mt5-distant", "hf-xlm-roberta-large-2-layers", "hf-mt5-base-2-layers"};
+      "hf-xlm-roberta", "hf-roberta", "hf-bert", "hf-mt5", "hf-mt5-relu", "hf-mt5-distant",
+      "hf-xlm-roberta-large-2-layers", "hf-mt5-base-2-layers"};
   return testing::ValuesIn(kNames);
 }
 

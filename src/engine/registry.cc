@@ -72,11 +72,11 @@ bool goes_by(const ModelRow& row, const std::string& lower_name) {
   throw Error(Kind::kNotFound, message);
 }
 
-// "151 million values, about 605 MB"
+// "151 million parameters, about 605 MB"
 std::string size_text(const ModelRow& row) {
   if (row.parameters <= 0) return "";
   const auto millions = static_cast<std::uint64_t>(row.parameters + 500'000) / 1'000'000;
-  return fmt::format(" ({} million values, about {} MB)", with_thousands(millions),
+  return fmt::format(" ({} million parameters, about {} MB)", with_thousands(millions),
                      with_thousands(4 * millions));
 }
 

@@ -17,8 +17,10 @@ namespace {
 using testing::HasSubstr;
 
 std::string refusal(const std::string& text_cfg, Kind kind) {
-  const std::string config = R"({"embed_dim":512,"vision_cfg":{"image_size":224,"layers":12,"width":768,
-      "patch_size":32},"text_cfg":)" + text_cfg + "}";
+  const std::string config =
+      R"({"embed_dim":512,"vision_cfg":{"image_size":224,"layers":12,"width":768,
+      "patch_size":32},"text_cfg":)" +
+      text_cfg + "}";
   try {
     parse_model_config(json::parse(config, "c"), "c");
   } catch (const Error& e) {
@@ -73,8 +75,9 @@ TEST(HfText, KnowsTheEncodersOfOpenClipsConfigurationsByName) {
 }
 
 TEST(HfText, RefusesWhatItDoesNotCompute) {
-  EXPECT_THAT(refusal(R"({"hf_model_name":"facebook/nllb-200-distilled-600M"})", Kind::kUnsupported),
-              HasSubstr("not known. Expected one of bert-base-uncased"));
+  EXPECT_THAT(
+      refusal(R"({"hf_model_name":"facebook/nllb-200-distilled-600M"})", Kind::kUnsupported),
+      HasSubstr("not known. Expected one of bert-base-uncased"));
   const auto with = [](const std::string& settings) {
     return R"({"context_length":32,"hf_model_name":"x","hf_config":{)" + settings + "}}";
   };
@@ -87,9 +90,9 @@ TEST(HfText, RefusesWhatItDoesNotCompute) {
               HasSubstr("num_attention_heads"));
   EXPECT_THAT(refusal(with(R"("model_type":"bert","max_position_embeddings":16)"), Kind::kCorrupt),
               HasSubstr("16 positions"));
-  EXPECT_THAT(
-      refusal(R"({"hf_model_name":"roberta-base","hf_pooler_type":"max_pooler"})", Kind::kUnsupported),
-      HasSubstr("max_pooler"));
+  EXPECT_THAT(refusal(R"({"hf_model_name":"roberta-base","hf_pooler_type":"max_pooler"})",
+                      Kind::kUnsupported),
+              HasSubstr("max_pooler"));
 }
 
 }  // namespace

@@ -36,8 +36,7 @@ struct Avx512 {
   }
   // Rounded to whole numbers, from -128 to 127.
   static void store_whole(std::int8_t* p, F x) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
-                     _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x)));
   }
   static F magnitude(F a) { return _mm512_abs_ps(a); }
   static F add(F a, F b) { return _mm512_add_ps(a, b); }

@@ -18,7 +18,8 @@ class Named : public TorchWeights {
 
 TEST(TorchGates, MultiplyTheValueByTheActivatedGate) {
   TorchBackend b(PreprocessConfig{}, {});
-  const at::Tensor y = b.gated(at::tensor({1.5F, -2.0F, 3.0F, 4.0F}).view({1, 4}), Activation::kSilu);
+  const at::Tensor y =
+      b.gated(at::tensor({1.5F, -2.0F, 3.0F, 4.0F}).view({1, 4}), Activation::kSilu);
   EXPECT_NEAR(y[0][0].item<float>(), 1.5 / (1 + std::exp(-1.5)) * 3, 1e-6);
   EXPECT_NEAR(y[0][1].item<float>(), -2.0 / (1 + std::exp(2.0)) * 4, 1e-6);
 }
