@@ -1,6 +1,7 @@
 // What a command is, and what it is given. One file per command, one row in commands.cc.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -18,6 +19,7 @@ struct Context {
   std::vector<std::string> command_line;  // as the process got it, for handing over to tandem-torch
   std::filesystem::path assets;           // TANDEM_ASSETS, or empty: beside the program
   HubOptions hub;                         // from HF_ENDPOINT and its kin; token and log are unset
+  std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();  // the process
 };
 
 struct Command {

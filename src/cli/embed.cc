@@ -1,6 +1,7 @@
 // `tandem embed`: pictures and texts to .npy files in clip-retrieval's layout.
 #include <chrono>
 #include <fmt/format.h>
+#include <optional>
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -18,6 +19,7 @@ namespace tandem::cli {
 namespace {
 
 namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
 
 struct Flags {
   ModelFlags model;
@@ -85,16 +87,21 @@ class Output {
                       {"height", row.height},
                       {"sha256", row.sha256}});
     images_->add(row.vector);
+    note_first();
   }
 
   void add_text(const std::string& text, std::span<const float> vector) {
     line(*metadata_, {{"row", texts_->rows()}, {"text", text}});
     texts_->add(vector);
+    note_first();
   }
 
   void add_skipped(const std::string& path, const Error& error) {
     line(*skipped_, {{"path", path}, {"kind", kind_name(error.kind())}, {"reason", error.what()}});
   }
+
+  // When the first vector was there.
+  std::optional<Clock::time_point> first() const { return first_; }
 
   // Metadata and statistics last: where they are, the vectors are complete.
   void commit(const json::object& stats) {
@@ -114,7 +121,12 @@ class Output {
     file.write(json::dump(object) + "\n");
   }
 
+  void note_first() {
+    if (!first_) first_ = Clock::now();
+  }
+
   fs::path dir_;
+  std::optional<Clock::time_point> first_;
   std::size_t width_;
   NpyDType dtype_;
   std::unique_ptr<NpyWriter> images_, texts_;
@@ -161,24 +173,28 @@ int run_embed(Context& context, Arguments arguments) {
                          ? std::vector<FoundFile>()
                          : find_pictures({flags.pictures.begin(), flags.pictures.end()});
   const auto texts = flags.texts.empty() ? std::vector<std::string>() : read_lines(flags.texts);
+  const auto load_begin = Clock::now();
   const auto model = load(flags.model, context);
+  const double load_seconds = std::chrono::duration<double>(Clock::now() - load_begin).count();
 
   Output out(flags.out, static_cast<std::size_t>(model.width()), flags);
   Skips skips(context.console);
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   const auto seen = embed_files(model, files, out, skips, context);
   embed_lines(model, texts, out, context);
   if (interrupted()) {
     context.console.note("stopped: nothing was written to " + escape(flags.out));
     return kInterruptedExitCode;
   }
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  const double first =
+      std::chrono::duration<double>(out.first().value_or(Clock::now()) - context.began).count();
   const auto pictures = seen - skips.total();
-  const json::object stats{{"pictures", pictures},      {"texts", texts.size()},
-                           {"skipped", skips.total()},  {"seconds", seconds},
-                           {"width", model.width()},    {"dtype", flags.dtype},
-                           {"model", model.name()},     {"fingerprint", model.fingerprint()},
+  const json::object stats{{"pictures", pictures},         {"texts", texts.size()},
+                           {"skipped", skips.total()},     {"seconds", seconds},
+                           {"load_seconds", load_seconds}, {"first_seconds", first},
+                           {"width", model.width()},       {"dtype", flags.dtype},
+                           {"model", model.name()},        {"fingerprint", model.fingerprint()},
                            {"engine", model.describe()}};
   out.commit(stats);
   if (flags.output.json) {

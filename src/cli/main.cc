@@ -107,10 +107,11 @@ int run(Context& context) {
 
 int main(int argc, char** argv) {
   using namespace tandem::cli;
+  const auto began = std::chrono::steady_clock::now();
   watch_interrupts();
   Console console;
   const char* assets = std::getenv("TANDEM_ASSETS");
   Context context{
-      console, {argv, argv + argc}, assets == nullptr ? "" : assets, read_hub_environment()};
+      console, {argv, argv + argc}, assets == nullptr ? "" : assets, read_hub_environment(), began};
   return run(context);
 }
