@@ -38,11 +38,19 @@ double bench_seconds(int threads);
 std::vector<GemmRate> bench_gemm(std::span<const GemmShape> shapes,
                                  const GemmBenchOptions& options);
 
+// The same products in the order of a forward pass, each time of a shape with weights of its own,
+// so that they come from where a model's come from; bench_gemm's stay in the caches, which no model
+// of many layers can match at small batches. GFLOP/s of the median pass, of options.runs.
+double bench_pass(std::span<const GemmShape> shapes, const GemmBenchOptions& options);
+
 // All operations over all time, each shape `count` times at its median rate, in GFLOP/s.
 double weighted_rate(std::span<const GemmRate> rates);
 
+// Whether the image tower is made of blocks of linear layers, so that the functions below count it.
+bool counts_images(const ModelConfig& config);
+
 // The linear layers of the image tower for `images` pictures and of the text tower for `tokens`
-// rows. ViT only for images.
+// rows. Throws kUnsupported unless counts_images.
 std::vector<GemmShape> image_shapes(const ModelConfig& config, int images);
 std::vector<GemmShape> text_shapes(const ModelConfig& config, int tokens);
 
