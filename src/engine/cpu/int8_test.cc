@@ -205,6 +205,25 @@ TEST(QuantiseRow, LeavesARowOfZerosZero) {
   }
 }
 
+TEST(QuantiseRow, ANanAnywhereMakesTheScaleNan) {
+  if (best_kernels().quantise_row == nullptr) GTEST_SKIP() << "no int8 rows on this CPU";
+  for (const int width : {1, 20, 64, 100, 200}) {
+    for (int at = 0; at < width; ++at) {
+      std::vector<float> x(width, 1.0F);
+      std::vector<Bf16> halves(width, float_to_bf16(1.0F));
+      x[at] = at % 2 == 0 ? std::nanf("") : -std::nanf("");
+      halves[at] = float_to_bf16(x[at]);
+      const int padded = padded_depth(width);
+      std::vector<std::int8_t> q(padded);
+      const auto scale = [&](const void* from, Element type) {
+        return best_kernels().quantise_row(from, type, width, padded, q.data());
+      };
+      EXPECT_TRUE(std::isnan(scale(x.data(), Element::kF32))) << width << " " << at;
+      EXPECT_TRUE(std::isnan(scale(halves.data(), Element::kBf16))) << width << " " << at;
+    }
+  }
+}
+
 ModelConfig small_config() {
   ModelConfig config;
   config.embed_dim = 48;

@@ -17,16 +17,16 @@ float quantise_row_of(const T* x, int width, int padded, std::int8_t* out) {
   auto fourth = S::zero();
   int i = 0;
   for (; i + kStep <= whole; i += kStep) {
-    largest = S::max(largest, S::magnitude(S::load(x + i)));
-    second = S::max(second, S::magnitude(S::load(x + i + S::kLanes)));
-    third = S::max(third, S::magnitude(S::load(x + i + 2 * S::kLanes)));
-    fourth = S::max(fourth, S::magnitude(S::load(x + i + 3 * S::kLanes)));
+    largest = S::peak(largest, S::magnitude(S::load(x + i)));
+    second = S::peak(second, S::magnitude(S::load(x + i + S::kLanes)));
+    third = S::peak(third, S::magnitude(S::load(x + i + 2 * S::kLanes)));
+    fourth = S::peak(fourth, S::magnitude(S::load(x + i + 3 * S::kLanes)));
   }
-  for (; i < whole; i += S::kLanes) largest = S::max(largest, S::magnitude(S::load(x + i)));
+  for (; i < whole; i += S::kLanes) largest = S::peak(largest, S::magnitude(S::load(x + i)));
   T tail[S::kLanes] = {};
   if (whole < width) std::memcpy(tail, x + whole, (width - whole) * sizeof(T));
-  largest = S::max(largest, S::magnitude(S::load(tail)));
-  const float peak = S::largest(S::max(S::max(largest, second), S::max(third, fourth)));
+  largest = S::peak(largest, S::magnitude(S::load(tail)));
+  const float peak = S::largest_peak(S::peak(S::peak(largest, second), S::peak(third, fourth)));
   // 1e-30: a row of (almost) zeros becomes zeros; 127 / peak would not be finite.
   const auto inverse = S::all(peak > 1e-30F ? 127.0F / peak : 0.0F);
   for (i = 0; i < whole; i += S::kLanes) S::store_whole(out + i, S::mul(S::load(x + i), inverse));
@@ -40,7 +40,7 @@ float quantise_row_of(const T* x, int width, int padded, std::int8_t* out) {
 }
 
 // out = x / scale rounded to whole numbers, scale = max |x| / 127, which is returned; zeros from
-// `width` to `padded`.
+// `width` to `padded`. A NaN in the row makes the scale NaN, and so whatever is computed from it.
 template <typename S>
 float quantise_row(const void* x, Element type, int width, int padded, std::int8_t* out) {
   if (type == Element::kF32)

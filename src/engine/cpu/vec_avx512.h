@@ -2,6 +2,7 @@
 // -mavx512vl; see kernels.h.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <immintrin.h>
 
@@ -52,6 +53,13 @@ struct Avx512 {
   static F scale(F a, F n) { return _mm512_scalef_ps(a, n); }
   static float sum(F a) { return _mm512_reduce_add_ps(a); }
   static float largest(F a) { return _mm512_reduce_max_ps(a); }
+  // The larger of values that are not negative; of a NaN, whose bits are the largest, the NaN.
+  static F peak(F a, F b) {
+    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+  }
+  static float largest_peak(F a) {
+    return std::bit_cast<float>(_mm512_reduce_max_epi32(_mm512_castps_si512(a)));
+  }
   // Transposes the 16x16 block of rows[0..15].
   static void transpose(F* r) {
     F t[16];
