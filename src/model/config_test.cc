@@ -109,5 +109,47 @@ TEST(ModelConfigTest, RefusesImpossibleValues) {
       Kind::kCorrupt);
 }
 
+std::string timm(const std::string& name, const std::string& shape) {
+  const std::string pool = name.starts_with("eva") ? "token" : "avg";
+  return R"({"embed_dim":64,"vision_cfg":{"image_size":224,"timm_model_name":")" + name +
+         R"(","timm_pool":")" + pool + R"(","timm_proj":null,"timm_shape":)" + shape +
+         R"(},"text_cfg":{}})";
+}
+
+TEST(TimmShape, OfEvaAndFastVitIsWrittenAsItIsRead) {
+  const ModelConfig eva =
+      parse(timm("eva02_base_patch16_clip_224", R"({"width":80,"layers":3,"heads":5})"));
+  EXPECT_EQ(eva.vision.width, 80);
+  EXPECT_EQ(eva.vision.layers, 3);
+  EXPECT_EQ(eva.vision.heads(), 5);
+  const ModelConfig fast = parse(timm("fastvit_mci0", R"({"width":32,"layers":2})"));
+  EXPECT_EQ(fast.vision.width, 32);
+  EXPECT_EQ(fast.vision.layers, 2);
+  for (const ModelConfig& c : {eva, fast}) {
+    const std::string written = json::dump(to_json(c));
+    EXPECT_NE(written.find("timm_shape"), std::string::npos) << written;
+    const ModelConfig again = parse(written);
+    EXPECT_EQ(json::dump(to_json(again)), written);
+    EXPECT_EQ(again.vision.width, c.vision.width);
+    EXPECT_EQ(again.vision.layers, c.vision.layers);
+  }
+}
+
+TEST(TimmShape, RefusesTowersThatCannotBe) {
+  const auto refuses = [](const std::string& name, const std::string& shape, const std::string& key,
+                          Kind kind = Kind::kCorrupt) {
+    const std::string message = error_of(timm(name, shape), kind);
+    EXPECT_NE(message.find("timm_shape"), std::string::npos) << message;
+    EXPECT_NE(message.find(key), std::string::npos) << message;
+  };
+  const std::string eva = "eva02_base_patch16_clip_224";
+  refuses(eva, R"({"width":80,"heads":3})", "heads");
+  refuses(eva, R"({"width":84,"heads":7})", "width");  // not a multiple of 8
+  refuses(eva, R"({"width":48,"heads":8})", "heads");  // 6 a head: no two rotary axes
+  refuses(eva, R"({"width":80,"heads":5,"mlp_ratio":2})", "mlp_ratio", Kind::kUnsupported);
+  refuses("fastvit_mci0", R"({"width":48})", "width");  // heads are 32 wide
+  refuses("fastvit_mci0", R"({"width":32,"heads":1})", "heads", Kind::kUnsupported);
+}
+
 }  // namespace
 }  // namespace tandem

@@ -1,4 +1,5 @@
 // transformers' SigLIP folders: what is refused. Numbers: engine/hf_siglip_golden_test.cc.
+#include <filesystem>
 #include <gtest/gtest.h>
 
 #include "core/error.h"
@@ -70,6 +71,21 @@ TEST(HfSiglipTensors, NamesTheOneThatIsMissing) {
     EXPECT_EQ(e.kind(), Kind::kCorrupt);
     EXPECT_NE(std::string(e.what()).find("logit_scale"), std::string::npos);
   }
+}
+
+TEST(HfSiglipWriting, RefusesTextsThatTheProcessorWouldCleanOtherwise) {
+  Checkpoint checkpoint{
+      .name = "model", .config = parse(R"({"model_type":"siglip"})"), .weights = {}};
+  checkpoint.config.text.tokenizer_clean = "lower";
+  const std::filesystem::path folder = testing::TempDir() + "hf_siglip_clean";
+  try {
+    hf_siglip_dialect().write(checkpoint, folder, DType::kF32);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), Kind::kUnsupported);
+    EXPECT_NE(std::string(e.what()).find("tokenizer"), std::string::npos) << e.what();
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder));
 }
 
 }  // namespace
