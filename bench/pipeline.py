@@ -43,10 +43,12 @@ read = lambda n: transform(Image.open(os.path.join({folder!r}, n)))
 out = []
 with ThreadPoolExecutor({threads}) as pool, torch.inference_mode():
     batches = [names[i:i + 32] for i in range(0, len(names), 32)]
-    ahead = [pool.submit(read, n) for n in batches[0]]
+    begin = lambda batch: [pool.submit(read, n) for n in batch] if {overlap} else batch
+    wait = (lambda f: f.result()) if {overlap} else read
+    ahead = begin(batches[0])
     for i, batch in enumerate(batches):
-        pixels = torch.stack([f.result() for f in ahead])
-        ahead = [pool.submit(read, n) for n in batches[i + 1]] if i + 1 < len(batches) else []
+        pixels = torch.stack([wait(f) for f in ahead])
+        ahead = begin(batches[i + 1]) if i + 1 < len(batches) else []
         out.append(model.encode_image(pixels.bfloat16() if half else pixels, normalize=True).float().numpy())
 np.save({out!r}, np.concatenate(out))
 """
@@ -128,33 +130,39 @@ def main():
     size = sum(f.stat().st_size for f in many.iterdir()) / args.pictures / 1e3
     print(f"{args.pictures} JPEGs of 500x400, {size:.0f} kB each; ViT-B/32; {len(os.sched_getaffinity(0))} cores\n")
 
+    if not (work / "vit-b-32-int8").exists():
+        subprocess.run([args.tandem, "quantize", str(model), "--out", str(work / "vit-b-32-int8"), "--quiet"], check=True)
+
     def ours(folder, precision, *more):
-        return [args.tandem, "embed", str(folder), "--model", str(model), "--precision", precision, "--reference",
+        read = work / "vit-b-32-int8" if precision == "int8" else model
+        return [args.tandem, "embed", str(folder), "--model", str(read), "--precision", precision, "--reference",
                 "--dtype", "f32", "--out", str(work / f"out-{folder.name}-{precision}{''.join(more)}"), *more]
 
-    def peer(half):
+    def peer(half, overlap):
         return [sys.executable, "-c", PEER.format(
-            goldens=str(ROOT / "tools/goldens"), threads=len(os.sched_getaffinity(0)), half=half, folder=str(many),
+            goldens=str(ROOT / "tools/goldens"), threads=len(os.sched_getaffinity(0)), half=half, overlap=overlap, folder=str(many),
             weights=str(model / "open_clip_model.safetensors"), out=str(work / f"peer-{half}.npy"))]
 
-    programs = {"open_clip + Pillow, fp32": peer(False), "open_clip + Pillow, bf16": peer(True),
+    programs = {"open_clip + Pillow in turn, fp32": peer(False, False), "open_clip + Pillow in turn, bf16": peer(True, False),
+                "open_clip + Pillow overlapped, fp32": peer(False, True), "open_clip + Pillow overlapped, bf16": peer(True, True),
                 "Tandem, fp32": ours(many, "fp32"), "Tandem, bf16": ours(many, "bf16"), "Tandem, int8": ours(many, "int8")}
     rows = {name: [] for name in programs}
     for _ in range(args.rounds):
         for name, command in programs.items():
             rows[name].append(measure(command))
-    base = {half: median(rows[f"open_clip + Pillow, {half}"])[0] for half in ("fp32", "bf16")}
+    base = {way: median(rows[f"open_clip + Pillow {way}"])[0] for way in ("in turn, fp32", "in turn, bf16", "overlapped, fp32", "overlapped, bf16")}
     exact = np.load(work / "peer-False.npy")
-    print("| whole process | pictures/s | of open_clip fp32 | of open_clip bf16 | CPU use | peak MB | smallest cosine to open_clip fp32 |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| whole process | pictures/s | " + " | ".join(f"of open_clip {way}" for way in base) +
+          " | CPU use | peak MB | smallest cosine to open_clip fp32 |")
+    print("| --- |" + " --- |" * 8)
     for name in programs:
         seconds, cpu, memory = median(rows[name])
         precision = name.split(", ")[1]
         vectors = (np.load(work / f"peer-{precision == 'bf16'}.npy") if name.startswith("open")
                    else np.load(work / f"out-{many.name}-{precision}/img_emb/img_emb_0.npy"))
         cosine = np.min(np.sum(vectors * exact, 1) / np.linalg.norm(vectors, axis=1))
-        print(f"| {name} | {args.pictures / seconds:.1f} | {base['fp32'] / seconds:.2f} x | {base['bf16'] / seconds:.2f} x | "
-              f"{100 * cpu:.0f} % | {memory:.0f} | {cosine:.6f} |")
+        times = " | ".join(f"{value / seconds:.2f} x" for value in base.values())
+        print(f"| {name} | {args.pictures / seconds:.1f} | {times} | {100 * cpu:.0f} % | {memory:.0f} | {cosine:.6f} |")
 
     print("\n| Tandem bf16 | seconds | peak MB |\n| --- | --- | --- |")
     for folder, count in ((few, args.pictures // 10), (many, args.pictures)):

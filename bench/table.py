@@ -111,6 +111,7 @@ def torch_engines(name, folder):
 def onnx_engines(paths, folder):
     import onnxruntime
     from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS
@@ -119,8 +120,11 @@ def onnx_engines(paths, folder):
         if precision == "int8":
             use = {k: folder / f"{k}-int8.onnx" for k in paths}
             for key, path in use.items():
-                if not path.exists():
-                    quantize_dynamic(str(paths[key]), str(path), weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"])
+                if not path.exists():  # only constant operands are quantised: transposed weights have to be folded first
+                    folded = str(path) + ".folded"
+                    quant_pre_process(str(paths[key]), folded, skip_symbolic_shape=True)
+                    quantize_dynamic(folded, str(path), weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"])
+                    os.remove(folded)
         run = {k: onnxruntime.InferenceSession(str(p), options, providers=["CPUExecutionProvider"]) for k, p in use.items()}
         yield Engine("ONNX Runtime", precision, lambda x, s=run["image"]: s.run(None, {"x": x.numpy()})[0],
                      lambda x, s=run["text"]: s.run(None, {"x": x.numpy()})[0], cold("onnxruntime", path=str(use["image"])))
@@ -244,6 +248,9 @@ def main():
         engines += onnx_engines(onnx, exported)
     if "openvino" in wanted:
         engines += openvino_engines(onnx, exported, images, texts)
+    quantised = work / f"{args.model.lower()}-int8"
+    if "int8" in precisions and "tandem" in wanted and not quantised.exists():
+        subprocess.run([args.tandem, "quantize", str(folder), "--out", str(quantised), "--quiet"], check=True)
     if args.prepare:
         return
     engines = [e for e in engines if e.precision in precisions]
@@ -252,7 +259,7 @@ def main():
     samples = {(e.name, e.precision): {} for e in engines} | {("Tandem", p): {} for p in ours}
     shares, starts = {p: {} for p in ours}, {key: [] for key in samples}
     one = pictures(work / "jpeg-one", 1, 500, 400)
-    embed = lambda p, source, out: [args.tandem, "embed", str(source), "--model", str(folder), "--precision", p, "--reference", "--dtype", "f32",  # noqa: E731
+    embed = lambda p, source, out: [args.tandem, "embed", str(source), "--model", str(quantised if p == "int8" else folder), "--precision", p, "--reference", "--dtype", "f32",  # noqa: E731
                                     "--out", str(work / out)]
     for e in engines:
         peer_round(e, images, texts)
