@@ -1,5 +1,6 @@
 #include "model/config.h"
 
+#include <cmath>
 #include <fmt/format.h>
 
 #include "core/error.h"
@@ -38,8 +39,11 @@ PreprocessConfig read_preprocess(const Reader& r, int image_size_px) {
   if (r.text("mode", "RGB") != "RGB") corrupt(r, "mode", "is not \"RGB\".");
   p.mean = read_triple(r, "mean", p.mean);
   p.std = read_triple(r, "std", p.std);
+  for (const float m : p.mean) {
+    if (!std::isfinite(m)) corrupt(r, "mean", "holds a value that is not finite.");
+  }
   for (const float s : p.std) {
-    if (!(s > 0)) corrupt(r, "std", "holds a value that is not positive.");
+    if (!(s > 0 && std::isfinite(s))) corrupt(r, "std", "holds a value that is not positive.");
   }
   const std::string filter = r.text("interpolation", "bicubic");
   if (filter != "bicubic" && filter != "bilinear") {

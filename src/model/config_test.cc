@@ -107,6 +107,11 @@ TEST(ModelConfigTest, RefusesImpossibleValues) {
   error_of(
       R"({"model_cfg":{"embed_dim":8,"vision_cfg":{},"text_cfg":{}},"preprocess_cfg":{"size":100}})",
       Kind::kCorrupt);
+  for (const std::string key : {"mean", "std"}) {  // more than a float holds
+    error_of(R"({"model_cfg":{"embed_dim":8,"vision_cfg":{},"text_cfg":{}},"preprocess_cfg":{")" +
+                 key + R"(":[0.5,1e300,0.5]}})",
+             Kind::kCorrupt);
+  }
 }
 
 std::string timm(const std::string& name, const std::string& shape) {

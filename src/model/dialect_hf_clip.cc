@@ -113,7 +113,7 @@ VisionConfig read_vision_config(const Reader& r) {
   const int heads = bounded(r, "num_attention_heads", 12, 1, 1024);
   check_divisible(r, "num_attention_heads", v.width, heads);
   v.head_width = v.width / heads;
-  v.mlp_ratio = ratio_for(bounded(r, "intermediate_size", 3072, 1, 1 << 20), v.width);
+  v.mlp_ratio = ratio_for(bounded(r, "intermediate_size", 3072, 1, 64 * v.width), v.width);
   if (bounded(r, "num_channels", 3, 1, 64) != 3) corrupt(r, "num_channels", "is not 3.");
   if (v.grid() < 1)
     corrupt(r, "patch_size", fmt::format("is larger than image_size {}.", v.image_size_px));
@@ -131,7 +131,7 @@ TextConfig read_text_config(const Reader& r) {
   t.layers = bounded(r, "num_hidden_layers", 12, 1, 256);
   t.heads = bounded(r, "num_attention_heads", 8, 1, 1024);
   check_divisible(r, "num_attention_heads", t.width, t.heads);
-  t.mlp_ratio = ratio_for(bounded(r, "intermediate_size", 2048, 1, 1 << 20), t.width);
+  t.mlp_ratio = ratio_for(bounded(r, "intermediate_size", 2048, 1, 64 * t.width), t.width);
   t.eps = r.number("layer_norm_eps", 1e-5);
   if (!(t.eps > 0 && t.eps < 1)) corrupt(r, "layer_norm_eps", "is not in (0,1).");
   // The first end of text is pooled. Where that is the last id of the vocabulary, as CLIP's

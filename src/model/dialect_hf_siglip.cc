@@ -142,7 +142,7 @@ VisionConfig read_vision_config(const Reader& r) {
   const int heads = bounded(r, "num_attention_heads", 12, 1, 1024);
   check_divisible(r, "num_attention_heads", v.width, heads);
   v.head_width = v.width / heads;
-  const int hidden = bounded(r, "intermediate_size", 3072, 1, 1 << 20);
+  const int hidden = bounded(r, "intermediate_size", 3072, 1, 64 * v.width);
   v.mlp_ratio = ratio_for(hidden, v.width);
   v.gelu_tanh = tanh_gelu(r);
   if (bounded(r, "num_channels", 3, 1, 64) != 3) corrupt(r, "num_channels", "is not 3.");
@@ -169,7 +169,7 @@ TextConfig read_text_config(const Reader& r) {
   t.layers = bounded(r, "num_hidden_layers", 12, 1, 256);
   t.heads = bounded(r, "num_attention_heads", 12, 1, 1024);
   check_divisible(r, "num_attention_heads", t.width, t.heads);
-  t.mlp_ratio = ratio_for(bounded(r, "intermediate_size", 3072, 1, 1 << 20), t.width);
+  t.mlp_ratio = ratio_for(bounded(r, "intermediate_size", 3072, 1, 64 * t.width), t.width);
   t.gelu_tanh = tanh_gelu(r);
   check_eps(r);
   t.eps = kEps;
