@@ -28,6 +28,8 @@ seeds_for() {
     json_fuzz|registry_fuzz) echo assets/models ;;
     image_fuzz) echo tests/goldens/images ;;
     tokenizer_fuzz|text_clean_fuzz) echo tests/goldens/text ;;
+    model_config_fuzz) echo tests/goldens/fuzz/model_config ;;
+    quantised_fuzz|tensor_names_fuzz) echo tests/goldens/fuzz/tensors ;;
     sentencepiece_fuzz|tokenizer_json_fuzz) echo tests/goldens/tokenizers ;;
   esac
 }
