@@ -131,7 +131,8 @@ def main():
     print(f"{args.pictures} JPEGs of 500x400, {size:.0f} kB each; ViT-B/32; {len(os.sched_getaffinity(0))} cores\n")
 
     if not (work / "vit-b-32-int8").exists():
-        subprocess.run([args.tandem, "quantize", str(model), "--out", str(work / "vit-b-32-int8"), "--quiet"], check=True)
+        subprocess.run([args.tandem, "quantize", str(model), "--out", str(work / "vit-b-32-int8"), "--quiet"], check=True,
+                       stdout=subprocess.DEVNULL)
 
     def ours(folder, precision, *more):
         read = work / "vit-b-32-int8" if precision == "int8" else model

@@ -250,7 +250,7 @@ def main():
         engines += openvino_engines(onnx, exported, images, texts)
     quantised = work / f"{args.model.lower()}-int8"
     if "int8" in precisions and "tandem" in wanted and not quantised.exists():
-        subprocess.run([args.tandem, "quantize", str(folder), "--out", str(quantised), "--quiet"], check=True)
+        subprocess.run([args.tandem, "quantize", str(folder), "--out", str(quantised), "--quiet"], check=True, stdout=subprocess.DEVNULL)
     if args.prepare:
         return
     engines = [e for e in engines if e.precision in precisions]
