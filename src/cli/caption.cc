@@ -71,8 +71,7 @@ class Captions {
   }
   void add_failure(const std::string& path, const Error& error) {
     if (!json_) return;
-    console_.out(json::dump(
-        json::object{{"path", path}, {"error", error.what()}, {"kind", kind_name(error.kind())}}));
+    console_.out(failure_line(path, error));
   }
   void finish() {
     if (!table_.empty()) table_.print(console_);

@@ -117,8 +117,7 @@ class Answers {
 
   void add_failure(const std::string& path, const Error& error) {
     if (!json_) return;
-    console_.out(json::dump(
-        json::object{{"path", path}, {"error", error.what()}, {"kind", kind_name(error.kind())}}));
+    console_.out(failure_line(path, error));
   }
 
   void finish() {

@@ -1,6 +1,7 @@
 #include "cli/skips.h"
 
 #include "cli/exit_code.h"
+#include "core/json.h"
 
 namespace tandem::cli {
 namespace {
@@ -47,6 +48,11 @@ std::string_view kind_name(Kind kind) {
       return "internal";
   }
   return "internal";
+}
+
+std::string failure_line(const std::string& path, const Error& error) {
+  return json::dump(
+      json::object{{"path", path}, {"error", error.what()}, {"kind", kind_name(error.kind())}});
 }
 
 void Skips::add(const std::string& name, const Error& error) {

@@ -17,6 +17,8 @@ namespace tandem::cli {
 std::string_view reason_of(const Error& error);
 // A failure as JSON names it: "corrupt", "input", …
 std::string_view kind_name(Kind kind);
+// What --json prints for a picture that could not be read.
+std::string failure_line(const std::string& path, const Error& error);
 
 class Skips {
  public:

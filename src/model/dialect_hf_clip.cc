@@ -4,10 +4,9 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "core/files.h"
-#include "core/safetensors_sharded.h"
 #include "model/config_reader.h"
 #include "model/dialect.h"
+#include "model/hf_folder.h"
 #include "model/hf_preprocess.h"
 
 namespace tandem {
@@ -97,13 +96,6 @@ Activation read_activation(const Reader& r) {
                                               path_of(r, "hidden_act"), name));
 }
 
-// hidden = int(width * ratio), whatever the ratio's last bit.
-double ratio_for(int hidden, int width) {
-  double ratio = static_cast<double>(hidden) / width;
-  while (static_cast<int>(width * ratio) < hidden) ratio = std::nextafter(ratio, 1e9);
-  return ratio;
-}
-
 VisionConfig read_vision_config(const Reader& r) {
   VisionConfig v;
   v.image_size_px = square_size(r, "image_size", 224);
@@ -176,18 +168,7 @@ void refuse_towers(const fs::path& folder) {
 
 Checkpoint read(const fs::path& folder) {
   refuse_towers(folder);
-  Checkpoint c;
-  const fs::path config = folder / "config.json";
-  c.config = parse_hf_clip_config(json::read(config), config.string());
-  c.config.preprocess = read_hf_preprocess(folder, c.config.vision.image_size_px);
-  std::error_code ignored;
-  const bool here = fs::exists(folder / "model.safetensors", ignored) ||
-                    fs::exists(folder / "model.safetensors.index.json", ignored);
-  if (!here && fs::exists(folder / "pytorch_model.bin", ignored))
-    refuse_pickle(folder / "pytorch_model.bin");
-  const SafeTensors file = read_safetensors_folder(folder, "model");
-  c.weights = rename_hf_clip(file.map, c.config, (folder / "model.safetensors").string());
-  return c;
+  return read_hf_folder(folder, parse_hf_clip_config, rename_hf_clip);
 }
 
 // Throws unless CLIPModel computes the same.
@@ -276,10 +257,7 @@ void write(const Checkpoint& checkpoint, const fs::path& folder, DType dtype) {
     }
   }
   renamer.ignore("attn_mask");
-  fs::create_directories(folder);
-  write_safetensors(folder / "model.safetensors", renamer.take(), {{"format", "pt"}});
-  write_file_atomically(folder / "preprocessor_config.json", json::pretty(preprocess) + "\n");
-  write_file_atomically(folder / "config.json", json::pretty(config_json(c)) + "\n");
+  write_hf_folder(folder, renamer.take(), preprocess, config_json(c));
 }
 
 }  // namespace

@@ -5,10 +5,9 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "core/files.h"
-#include "core/safetensors_sharded.h"
 #include "model/config_reader.h"
 #include "model/dialect.h"
+#include "model/hf_folder.h"
 #include "model/hf_preprocess.h"
 #include "model/timm.h"
 #include "model/timm_vit.h"
@@ -93,13 +92,6 @@ class Names {
   }
   std::vector<Name> names_;
 };
-
-// hidden = int(width * ratio), whatever the ratio's last bit.
-double ratio_for(int hidden, int width) {
-  double ratio = static_cast<double>(hidden) / width;
-  while (static_cast<int>(width * ratio) < hidden) ratio = std::nextafter(ratio, 1e9);
-  return ratio;
-}
 
 bool tanh_gelu(const Reader& r) {
   const std::string name = r.text("hidden_act", "gelu_pytorch_tanh");
@@ -196,18 +188,7 @@ bool recognises(const fs::path& path) {
 }
 
 Checkpoint read(const fs::path& folder) {
-  Checkpoint c;
-  const fs::path config = folder / "config.json";
-  c.config = parse_hf_siglip_config(json::read(config), config.string());
-  c.config.preprocess = read_hf_preprocess(folder, c.config.vision.image_size_px);
-  std::error_code ignored;
-  const bool here = fs::exists(folder / "model.safetensors", ignored) ||
-                    fs::exists(folder / "model.safetensors.index.json", ignored);
-  if (!here && fs::exists(folder / "pytorch_model.bin", ignored))
-    refuse_pickle(folder / "pytorch_model.bin");
-  const SafeTensors file = read_safetensors_folder(folder, "model");
-  c.weights = rename_hf_siglip(file.map, c.config, (folder / "model.safetensors").string());
-  return c;
+  return read_hf_folder(folder, parse_hf_siglip_config, rename_hf_siglip);
 }
 
 // Throws unless SiglipModel computes the same.
@@ -299,10 +280,7 @@ void write(const Checkpoint& checkpoint, const fs::path& folder, DType dtype) {
   TensorRenamer renamer(from, checkpoint.name);
   const Names names(c);
   for (const Name& name : names.list()) write_one(renamer, name);
-  fs::create_directories(folder);
-  write_safetensors(folder / "model.safetensors", renamer.take(), {{"format", "pt"}});
-  write_file_atomically(folder / "preprocessor_config.json", json::pretty(preprocess) + "\n");
-  write_file_atomically(folder / "config.json", json::pretty(config_json(c)) + "\n");
+  write_hf_folder(folder, renamer.take(), preprocess, config_json(c));
 }
 
 }  // namespace
