@@ -133,7 +133,7 @@ Vectors vectors_of(const Checkpoint& checkpoint, int threads) {
   const auto encoder =
       make_cpu_encoder(checkpoint, {.precision = Precision::kFp32, .threads = threads});
   const ModelConfig& c = checkpoint.config;
-  return {encoder->encode_images(generated_pictures(kSeed, 3, c.vision.image_size_px)),
+  return {encoder->encode_images(generated_pictures(kSeed, 3, c)),
           encoder->encode_texts(generated_texts(kSeed, 5, c.text))};
 }
 

@@ -66,6 +66,9 @@ Precision default_precision(const TensorMap& weights);
 
 // Throws kUnsupported unless the model has a decoder that begin_caption can run.
 void check_writes_captions(const Checkpoint& checkpoint);
+// Throw kInput for what encode_images and encode_texts refuse.
+void check_pictures(const ModelConfig& config, const PixelBatch& pixels);
+void check_texts(const ModelConfig& config, const TokenBatch& tokens);
 // What CaptionSession::next refuses. before: texts of the call before, and the length of each.
 void check_next(const ModelConfig& config, std::span<const std::int32_t> parents,
                 std::span<const std::int32_t> ids, int before, int length);

@@ -47,6 +47,7 @@ const std::vector<Family> kFamilies = {
     {"CoCa", "tiny-coca"},
     {"SigLIP", "siglip-b-16-2-layers"},
     {"SigLIP 2", "siglip2-so400m-14-1-layer"},
+    {"SigLIP 2 NaFlex", "tiny-naflex"},
     {"EVA01", "tiny-eva01"},
     {"EVA02", "tiny-eva02"},
     {"PE-Core", "tiny-pe"},
@@ -68,6 +69,7 @@ const std::vector<Sample> kSamples = {
     {"CLIP ViT, quick GELU", "hf-clip", "hf_clip/quick-legacy"},
     {"CLIP ViT", "hf-clip", "hf_clip/gelu-sharded"},
     {"SigLIP", "hf-siglip", "hf_siglip/tanh"},
+    {"SigLIP 2 NaFlex", "hf-siglip", "hf_siglip/naflex"},
     {"SigLIP", "big-vision", "big_vision/layers"},
 };
 
@@ -79,7 +81,7 @@ struct Vectors {
 Vectors vectors_of(const Checkpoint& checkpoint, std::uint64_t seed) {
   const auto encoder = make_cpu_encoder(checkpoint, {.precision = Precision::kFp32, .threads = 2});
   const auto& c = checkpoint.config;
-  return {encoder->encode_images(generated_pictures(seed, 3, c.vision.image_size_px)),
+  return {encoder->encode_images(generated_pictures(seed, 3, c)),
           encoder->encode_texts(generated_texts(seed, 5, c.text))};
 }
 

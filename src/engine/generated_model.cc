@@ -133,7 +133,8 @@ std::vector<float> values_of(const WeightSpec& spec, std::uint64_t seed) {
     if (rule.outliers && i / static_cast<std::size_t>(spec.shape[1]) % 191 == 13) scale *= 20.0;
     values[i] = rule.offset + scale * x;
   }
-  if (spec.shape.size() == 4 && spec.name.find("reparam_conv") == std::string::npos)
+  if (spec.shape.size() == 4 && spec.name.find("reparam_conv") == std::string::npos &&
+      !spec.name.ends_with("pos_embed"))
     center_rows(values, count / spec.shape[0]);
   if (passes_on(spec.name)) {
     const std::size_t area = count / spec.shape[0];
@@ -170,6 +171,28 @@ PixelBatch generated_pictures(std::uint64_t seed, int count, int size_px) {
         }
       }
     }
+  }
+  return batch;
+}
+
+PixelBatch generated_pictures(std::uint64_t seed, int count, const ModelConfig& config) {
+  if (config.vision.family != VisionFamily::kNaflex)
+    return generated_pictures(seed, count, config.vision.image_size_px);
+  // Cut from the corner of squares that hold each.
+  constexpr PictureSize kShown[] = {{100, 100}, {400, 100}, {90, 130}};
+  PixelBatch batch{count, config.preprocess.size_px, {}};
+  int side = 0;
+  for (int i = 0; i < count; ++i) {
+    const PictureSize size = input_size(kShown[i % std::size(kShown)], config.preprocess);
+    batch.sizes.push_back(size);
+    side = std::max({side, size.width, size.height});
+  }
+  const PixelBatch squares = generated_pictures(seed, count, side);
+  for (int i = 0; i < count; ++i) {
+    const std::uint8_t* line = squares.picture(i).data();
+    for (int y = 0; y < batch.sizes[i].height; ++y, line += std::ptrdiff_t{3} * side)
+      batch.pixels.insert(batch.pixels.end(), line,
+                          line + std::ptrdiff_t{3} * batch.sizes[i].width);
   }
   return batch;
 }

@@ -16,6 +16,8 @@ Checkpoint generated_model(const ModelConfig& config, std::uint64_t seed);
 
 // Coarse blocks with noise on them.
 PixelBatch generated_pictures(std::uint64_t seed, int count, int size_px);
+// As the model reads them: of several sizes for a NaFlex tower.
+PixelBatch generated_pictures(std::uint64_t seed, int count, const ModelConfig& config);
 
 // Start, words, end. The first fills the context, the others are 2 to 16 long, or to its end; for a
 // tower that reads its padding, padded.

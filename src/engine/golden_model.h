@@ -78,7 +78,7 @@ class GoldenModel : public testing::TestWithParam<const char*> {
         checkpoint_(generated_model(golden_.config, golden_.seed)) {
     pictures_ = generated_pictures(
         golden_.seed, static_cast<int>(golden_.image.size()) / golden_.config.embed_dim,
-        golden_.config.vision.image_size_px);
+        golden_.config);
     texts_ = generated_texts(golden_.seed,
                              static_cast<int>(golden_.text.size()) / golden_.config.embed_dim,
                              golden_.config.text);
@@ -112,7 +112,8 @@ inline auto golden_names() {
       "vit-h-14-2-layers", "vit-g-14-1-layer", "vit-bigg-14-1-layer", "coca-l-14-1-layer",
       // SigLIP (tools/goldens/model_siglip.py).
       "tiny-siglip", "tiny-siglip2", "tiny-siglip-average", "tiny-siglip-norm-after",
-      "tiny-timm-clip", "siglip-b-16-2-layers", "siglip2-so400m-14-1-layer",
+      "tiny-timm-clip", "siglip-b-16-2-layers", "siglip2-so400m-14-1-layer", "tiny-naflex",
+      "naflex-b-16-2-layers",
       // Text towers of transformers (tools/goldens/model_hf_text.py).
       "hf-xlm-roberta", "hf-roberta", "hf-bert", "hf-mt5", "hf-mt5-relu", "hf-mt5-distant",
       "hf-xlm-roberta-large-2-layers", "hf-mt5-base-2-layers"};

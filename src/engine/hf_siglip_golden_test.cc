@@ -24,7 +24,7 @@ struct Answer {
 Answer answer(const Checkpoint& checkpoint) {
   const auto encoder = make_cpu_encoder(checkpoint, {.precision = Precision::kFp32, .threads = 2});
   const auto& c = checkpoint.config;
-  return {encoder->encode_images(generated_pictures(7, 3, c.vision.image_size_px)),
+  return {encoder->encode_images(generated_pictures(7, 3, c)),
           encoder->encode_texts(generated_texts(7, 5, c.text))};
 }
 
@@ -61,7 +61,8 @@ TEST(HfSiglip, RoundTripsItsConfigurationThroughTandemsOwn) {
   EXPECT_EQ(json::dump(to_json(parse_model_config(again, "own"))), json::dump(own));
 }
 
-INSTANTIATE_TEST_SUITE_P(Folders, HfSiglipGolden, testing::Values("tanh", "erf"), golden_test_name);
+INSTANTIATE_TEST_SUITE_P(Folders, HfSiglipGolden, testing::Values("tanh", "erf", "naflex"),
+                         golden_test_name);
 
 }  // namespace
 }  // namespace tandem

@@ -19,7 +19,8 @@ constexpr std::size_t kMaxFileBytes = std::size_t{1} << 28;
 // One picture on its way: written by one worker, then read by the computing thread.
 struct Slot {
   PictureRow row;
-  std::vector<std::uint8_t> pixels;  // (S,S,3)
+  PictureSize size;
+  std::vector<std::uint8_t> pixels;  // (height,width,3) of `size`
   bool done = false;
 };
 
@@ -108,10 +109,12 @@ class Pipeline {
       return;
     }
     const auto image = decode_image(bytes, source_.name(index), model_.decode);
-    slot.row.width = image.full_width > 0 ? image.full_width : image.width;
-    slot.row.height = image.full_height > 0 ? image.full_height : image.height;
+    const PictureSize shown = shown_size(image);
+    slot.row.width = shown.width;
+    slot.row.height = shown.height;
     const auto& config = model_.checkpoint.config.preprocess;
-    slot.pixels.resize(static_cast<std::size_t>(config.size_px) * config.size_px * 3);
+    slot.size = input_size(shown, config);
+    slot.pixels.resize(slot.size.bytes());
     transform_image(image, config, slot.pixels);
   }
 
@@ -129,11 +132,13 @@ class Pipeline {
 
 // Vectors of those slots that hold pixels, in order.
 Matrix encode(const Model::Rep& model, std::span<Slot* const> slots) {
+  const PreprocessConfig& config = model.checkpoint.config.preprocess;
   PixelBatch batch;
-  batch.size_px = model.checkpoint.config.preprocess.size_px;
+  batch.size_px = config.size_px;
   for (const auto* slot : slots) {
     if (slot->row.error || slot->row.known) continue;
     batch.pixels.insert(batch.pixels.end(), slot->pixels.begin(), slot->pixels.end());
+    if (config.resize_mode == ResizeMode::kPatches) batch.sizes.push_back(slot->size);
     ++batch.count;
   }
   return batch.count == 0 ? Matrix() : model.encoder->encode_images(batch);
@@ -154,7 +159,9 @@ PixelBatch read_picture(const Model& model, const PictureSource& source, std::si
   const auto& config = model.rep().checkpoint.config.preprocess;
   const auto image = decode_image(source.read(i), source.name(i), model.rep().decode);
   PixelBatch picture{1, config.size_px, {}};
-  picture.pixels.resize(static_cast<std::size_t>(config.size_px) * config.size_px * 3);
+  const PictureSize size = input_size(shown_size(image), config);
+  if (config.resize_mode == ResizeMode::kPatches) picture.sizes.push_back(size);
+  picture.pixels.resize(size.bytes());
   transform_image(image, config, picture.pixels);
   return picture;
 }

@@ -23,8 +23,9 @@ constexpr int kLayerSamples = 24;
 
 // Blocks of colour at four sizes, from the whole picture to noise: flat places, edges, texture.
 PixelBatch sample_pictures(const ModelConfig& config) {
-  const int size = config.preprocess.size_px;
+  const int size = input_size({1000, 1000}, config.preprocess).width;
   PixelBatch batch{kPictures, size, {}};
+  if (config.vision.family == VisionFamily::kNaflex) batch.sizes.assign(kPictures, {size, size});
   for (int b = 0; b < kPictures; ++b) {
     Rng rng(static_cast<std::uint64_t>(b) + 1);
     const int block = std::max(1, size >> (2 * b + 1));

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "model/config.h"
+#include "model/positions.h"
 #include "preprocess/tokenizer.h"
 #include "preprocess/transform.h"
 
@@ -35,6 +36,7 @@ struct Segments {
   int rows() const { return offsets.back(); }
   static Segments uniform(int count, int length);
   static Segments of(const TokenBatch& tokens);
+  static Segments of(std::span<const GridSize> grids);  // one a picture, a row a patch
   // The paths as segments of their own, and where in them each own row stands.
   Segments paths() const;
   std::vector<std::int32_t> own_rows_in_paths() const;
@@ -90,6 +92,7 @@ struct ConvSpec {
   int padding = 0;
   std::string bias = {};  // empty: none
   int groups = 1;
+  bool patches = false;  // W is stored (out,k*k*in): over patches by row, column and channel
 };
 
 // Handles of weights: B::Linear, B::Norm, B::Conv, B::Table (a matrix or vector used by rows).
@@ -100,7 +103,7 @@ concept Backend = requires(
     const typename B::Map& m, typename B::Map&& map, const typename B::Linear& linear,
     const typename B::Norm& norm, const typename B::Conv& conv, const typename B::Table& table,
     const PixelBatch& pixels, const TokenBatch& tokens, const Segments& segments,
-    std::span<const std::int32_t> rows) {
+    std::span<const std::int32_t> rows, std::span<const GridSize> grids) {
   { load.linear(LinearSpec{}) } -> std::same_as<typename B::Linear>;
   { load.norm(NormSpec{}) } -> std::same_as<typename B::Norm>;
   { load.conv(ConvSpec{}) } -> std::same_as<typename B::Conv>;
@@ -109,7 +112,7 @@ concept Backend = requires(
   { load.constant(std::vector<float>{}, int{}) } -> std::same_as<typename B::Table>;
 
   // Normalised pixels cut into non-overlapping patches and projected: (B*P, D), patches in
-  // row-major order.
+  // row-major order; pictures may differ in size.
   { b.patch_embed(pixels, conv) } -> std::same_as<typename B::Tensor>;
   // (B*P,D) -> (B*(P+1),D): the class embedding before each picture's patches, then positions
   // (P+1,D) added.
@@ -120,6 +123,9 @@ concept Backend = requires(
   { b.embed_tokens(tokens, table) } -> std::same_as<typename B::Tensor>;
   // Row r of each segment plus positions row r.
   { b.add_positions(std::move(residual), table, segments) } -> std::same_as<typename B::Tensor>;
+  // The table's rows are a square grid: resized to that of each picture (resize_grid), and added to
+  // its rows.
+  { b.add_grid_positions(std::move(residual), table, grids) } -> std::same_as<typename B::Tensor>;
   // The table's rows, `count` times in a row: (count*rows, D). Learned queries of a pooler.
   { b.repeat_rows(table, int{}) } -> std::same_as<typename B::Tensor>;
   { b.layer_norm(x, norm) } -> std::same_as<typename B::Tensor>;

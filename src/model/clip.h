@@ -10,6 +10,7 @@
 #include "model/fastvit.h"
 #include "model/hf_text.h"
 #include "model/modified_resnet.h"
+#include "model/naflex.h"
 #include "model/text.h"
 #include "model/timm_vit.h"
 #include "model/vit.h"
@@ -21,7 +22,7 @@ class ImageTower {
  public:
   ImageTower(typename B::Loader& load, const ModelConfig& config) : tower_(make(load, config)) {}
 
-  // pixels: (B,S,S,3) -> (B,E), not normalised.
+  // pixels: (B,S,S,3), or of the sizes that a NaFlex tower takes -> (B,E), not normalised.
   typename B::Tensor run(B& b, const PixelBatch& pixels, TrainingPass* training = nullptr) const {
     return std::visit(
         [&](const auto& tower) {
@@ -37,8 +38,8 @@ class ImageTower {
   const VisionTransformer<B>* vit() const { return std::get_if<VisionTransformer<B>>(&tower_); }
 
  private:
-  using Tower =
-      std::variant<VisionTransformer<B>, ModifiedResNet<B>, TimmVit<B>, Eva<B>, FastVit<B>>;
+  using Tower = std::variant<VisionTransformer<B>, ModifiedResNet<B>, TimmVit<B>, Eva<B>,
+                             FastVit<B>, Naflex<B>>;
   static Tower make(typename B::Loader& load, const ModelConfig& config) {
     switch (config.vision.family) {
       case VisionFamily::kModifiedResNet:
@@ -49,6 +50,8 @@ class ImageTower {
         return Tower(std::in_place_type<Eva<B>>, load, config);
       case VisionFamily::kFastVit:
         return Tower(std::in_place_type<FastVit<B>>, load, config);
+      case VisionFamily::kNaflex:
+        return Tower(std::in_place_type<Naflex<B>>, load, config);
       default:
         return Tower(std::in_place_type<VisionTransformer<B>>, load, config);
     }

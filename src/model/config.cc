@@ -27,9 +27,33 @@ std::array<float, 3> read_triple(const Reader& r, std::string_view key,
   return out;
 }
 
-PreprocessConfig read_preprocess(const Reader& r, int image_size_px) {
-  r.refuse_unknown(
-      {"size", "mode", "mean", "std", "interpolation", "resize_mode", "fill_color", "crop_offset"});
+void read_resize_mode(const Reader& r, const VisionConfig& vision, PreprocessConfig& p) {
+  const std::string mode = r.text("resize_mode", "shortest");
+  if (mode == "shortest")
+    p.resize_mode = ResizeMode::kShortest;
+  else if (mode == "squash")
+    p.resize_mode = ResizeMode::kSquash;
+  else if (mode == "longest")
+    p.resize_mode = ResizeMode::kLongest;
+  else if (mode == "patches")
+    p.resize_mode = ResizeMode::kPatches;
+  else
+    corrupt(r, "resize_mode",
+            fmt::format("is \"{}\". Expected \"shortest\", \"squash\", \"longest\" or \"patches\".",
+                        mode));
+  const bool varied = p.resize_mode == ResizeMode::kPatches;
+  if (varied != (vision.family == VisionFamily::kNaflex))
+    corrupt(
+        r, "resize_mode",
+        fmt::format("is \"{}\". Expected \"patches\" for a NaFlex tower, and for no other.", mode));
+  if (varied) return set_max_patches(r, "max_patches", vision, p);
+  if (r.has("max_patches")) corrupt(r, "max_patches", "is only for resize_mode \"patches\".");
+}
+
+PreprocessConfig read_preprocess(const Reader& r, const VisionConfig& vision) {
+  const int image_size_px = vision.image_size_px;
+  r.refuse_unknown({"size", "mode", "mean", "std", "interpolation", "resize_mode", "fill_color",
+                    "crop_offset", "max_patches"});
   PreprocessConfig p;
   p.size_px = square_size(r, "size", image_size_px);
   if (p.size_px != image_size_px) {
@@ -54,16 +78,7 @@ PreprocessConfig read_preprocess(const Reader& r, int image_size_px) {
             r.where(), filter));
   }
   p.interpolation = filter == "bicubic" ? Filter::kBicubic : Filter::kBilinear;
-  const std::string mode = r.text("resize_mode", "shortest");
-  if (mode == "shortest")
-    p.resize_mode = ResizeMode::kShortest;
-  else if (mode == "squash")
-    p.resize_mode = ResizeMode::kSquash;
-  else if (mode == "longest")
-    p.resize_mode = ResizeMode::kLongest;
-  else
-    corrupt(r, "resize_mode",
-            fmt::format("is \"{}\". Expected \"shortest\", \"squash\" or \"longest\".", mode));
+  read_resize_mode(r, vision, p);
   p.fill_color = static_cast<std::uint8_t>(bounded(r, "fill_color", 0, 0, 255));
   const std::string offset = r.text("crop_offset", "half_to_even");
   if (offset != "half_to_even" && offset != "down")
@@ -88,6 +103,8 @@ json::object preprocess_json(const PreprocessConfig& p) {
         return "squash";
       case ResizeMode::kLongest:
         return "longest";
+      case ResizeMode::kPatches:
+        return "patches";
     }
     return "";
   }();
@@ -100,6 +117,7 @@ json::object preprocess_json(const PreprocessConfig& p) {
   o["resize_mode"] = mode;
   o["fill_color"] = p.fill_color;
   if (p.crop_offset == CropOffset::kDown) o["crop_offset"] = "down";
+  if (p.resize_mode == ResizeMode::kPatches) o["max_patches"] = p.max_patches;
   return o;
 }
 
@@ -164,9 +182,13 @@ ModelConfig parse_model_config(const json::value& v, const std::string& where) {
   config.init_logit_scale = r.number("init_logit_scale", config.init_logit_scale);
   if (r.has("init_logit_bias")) config.init_logit_bias = r.number("init_logit_bias");
   config.preprocess.size_px = config.vision.image_size_px;
-  if (const auto preprocess = root.child("preprocess_cfg")) {
-    config.preprocess = read_preprocess(*preprocess, config.vision.image_size_px);
+  if (config.vision.family == VisionFamily::kNaflex) {
+    config.preprocess.resize_mode = ResizeMode::kPatches;
+    config.preprocess.patch_px = config.vision.patch_px;
+    config.preprocess.max_patches = config.vision.grid() * config.vision.grid();
   }
+  if (const auto preprocess = root.child("preprocess_cfg"))
+    config.preprocess = read_preprocess(*preprocess, config.vision);
   return config;
 }
 

@@ -19,7 +19,7 @@ enum class VisionFamily { kVit, kModifiedResNet, kTimmVit, kEva, kFastVit, kNafl
 // model_cfg.vision_cfg.
 struct VisionConfig {
   VisionFamily family = VisionFamily::kVit;
-  int image_size_px = 224;
+  int image_size_px = 224;                // kNaflex: the grid of positions times patch_px
   int layers = 12;                        // depth, unless ModifiedResNet
   std::array<int, 4> stages{3, 4, 6, 3};  // ModifiedResNet blocks a stage
   int width = 768;

@@ -98,4 +98,12 @@ void check_divisible(const Reader& r, std::string_view key, int whole, int part)
     corrupt(r, key, fmt::format("is {}, which does not divide {}.", part, whole));
 }
 
+void set_max_patches(const Reader& r, std::string_view key, const VisionConfig& vision,
+                     PreprocessConfig& p) {
+  constexpr int kMaxPixels = 4096 * 4096;
+  p.resize_mode = ResizeMode::kPatches;
+  p.patch_px = vision.patch_px;
+  p.max_patches = bounded(r, key, 256, 1, kMaxPixels / (vision.patch_px * vision.patch_px));
+}
+
 }  // namespace tandem::config

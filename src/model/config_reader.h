@@ -50,4 +50,8 @@ json::object text_json(const TextConfig& text);
 MultimodalConfig read_multimodal(const Reader& r);
 json::object multimodal_json(const MultimodalConfig& multimodal);
 
+// Preparation for a NaFlex tower; `key` names the most patches of a picture.
+void set_max_patches(const Reader& r, std::string_view key, const VisionConfig& vision,
+                     PreprocessConfig& p);
+
 }  // namespace tandem::config

@@ -8,6 +8,10 @@
 namespace tandem::config {
 namespace {
 
+bool is_timm_vit(const VisionConfig& v) {
+  return v.family == VisionFamily::kTimmVit || v.family == VisionFamily::kNaflex;
+}
+
 constexpr int kFastVitHead = 32;  // FastViT's heads are this wide, whatever the width
 
 void read_heads(const Reader& shape, VisionConfig& v) {
@@ -62,7 +66,7 @@ void timm_shape_json(const VisionConfig& v, json::object& o) {
   if (v.width != named.width) shape["width"] = v.width;
   if (v.layers != named.layers) shape["layers"] = v.layers;
   if (v.family != VisionFamily::kFastVit && v.heads() != named.heads()) shape["heads"] = v.heads();
-  if (v.family == VisionFamily::kTimmVit) {
+  if (is_timm_vit(v)) {
     if (v.mlp_ratio != named.mlp_ratio) shape["mlp_ratio"] = v.mlp_ratio;
     if (v.patch_px != named.patch_px) shape["patch_size"] = v.patch_px;
     if (v.gelu_tanh != named.gelu_tanh) shape["gelu_tanh"] = v.gelu_tanh;
@@ -71,10 +75,12 @@ void timm_shape_json(const VisionConfig& v, json::object& o) {
 }
 
 void check_timm(const Reader& r, const VisionConfig& v, int embed_dim) {
-  if (v.family != VisionFamily::kTimmVit) return;
+  if (!is_timm_vit(v)) return;
   if (v.grid() < 1)
     corrupt(r, "vision_cfg", "has an image_size smaller than a patch of its timm_model_name.");
-  timm_vit_head(v);
+  const TimmVitHead head = timm_vit_head(v);
+  if (v.family == VisionFamily::kNaflex && head.pool != "map")
+    corrupt(r, "vision_cfg", "pools a NaFlex tower otherwise than by timm_pool \"map\".");
   if (v.timm.projection == "none" && v.width != embed_dim)
     corrupt(r, "embed_dim", "is not the image tower's width, which timm_proj \"none\" leaves.");
 }

@@ -1,6 +1,6 @@
-// transformers' SiglipModel, which holds SigLIP 1 and SigLIP 2 at fixed resolutions: config.json,
-// model.safetensors (or its shards), preprocessor_config.json. Source: transformers 5.23
-// models/siglip.
+// transformers' SiglipModel, which holds SigLIP 1 and SigLIP 2 at fixed resolutions, and its
+// Siglip2Model (NaFlex): config.json, model.safetensors (or its shards), preprocessor_config.json.
+// Source: transformers 5.23 models/siglip and models/siglip2.
 #include <cmath>
 #include <fmt/format.h>
 
@@ -33,15 +33,19 @@ std::string part(const std::string& pattern, const char* letter) {
   return fmt::format(fmt::runtime(pattern), letter);
 }
 
+bool is_naflex(const VisionConfig& v) { return v.family == VisionFamily::kNaflex; }
+
 class Names {
  public:
   explicit Names(const ModelConfig& config) {
     const std::string text = config.text_scope();
     add(Name::Kind::kScalar, "logit_scale", "logit_scale");
     add(Name::Kind::kScalar, "logit_bias", "logit_bias");
-    both("vision_model.embeddings.patch_embedding", "visual.trunk.patch_embed.proj");
+    const bool varied = is_naflex(config.vision);
+    both("vision_model.embeddings.patch_embedding",
+         varied ? "visual.trunk.embeds.proj" : "visual.trunk.patch_embed.proj");
     add(Name::Kind::kPositions, "vision_model.embeddings.position_embedding.weight",
-        "visual.trunk.pos_embed");
+        varied ? "visual.trunk.embeds.pos_embed" : "visual.trunk.pos_embed");
     for (int i = 0; i < config.vision.layers; ++i)
       block(fmt::format("vision_model.encoder.layers.{}.", i),
             fmt::format("visual.trunk.blocks.{}.", i),
@@ -113,7 +117,7 @@ std::string_view timm_name(const VisionConfig& v) {
   int best_score = -1;
   for (const std::string& name : timm_vit_names()) {
     const TimmVitModel& m = *find_timm_vit(name);
-    if (m.pool() != "map") continue;
+    if (m.pool() != "map" || m.naflex != is_naflex(v)) continue;
     const bool shape =
         m.width == v.width && m.layers == v.layers && m.heads == v.heads() &&
         static_cast<int>(m.width * m.mlp_ratio) == static_cast<int>(v.width * v.mlp_ratio);
@@ -124,11 +128,19 @@ std::string_view timm_name(const VisionConfig& v) {
   return best->name;
 }
 
-VisionConfig read_vision_config(const Reader& r) {
+// Of the grid of positions.
+int naflex_size_px(const Reader& r, int patch_px) {
+  const int cells = bounded(r, "num_patches", 256, 1, 65'536);
+  const int side = static_cast<int>(std::lround(std::sqrt(cells)));
+  if (side * side != cells) corrupt(r, "num_patches", "is not that of a square grid.");
+  return side * patch_px;
+}
+
+VisionConfig read_vision_config(const Reader& r, bool naflex) {
   VisionConfig v;
-  v.family = VisionFamily::kTimmVit;
-  v.image_size_px = square_size(r, "image_size", 224);
+  v.family = naflex ? VisionFamily::kNaflex : VisionFamily::kTimmVit;
   v.patch_px = bounded(r, "patch_size", 16, 1, 256);
+  v.image_size_px = naflex ? naflex_size_px(r, v.patch_px) : square_size(r, "image_size", 224);
   v.width = bounded(r, "hidden_size", 768, 1, 16'384);
   v.layers = bounded(r, "num_hidden_layers", 12, 1, 256);
   const int heads = bounded(r, "num_attention_heads", 12, 1, 1024);
@@ -201,7 +213,7 @@ void check_expressible(const ModelConfig& c) {
   };
   const VisionConfig& v = c.vision;
   const TextConfig& t = c.text;
-  if (v.family != VisionFamily::kTimmVit || timm_vit_model(v).clip)
+  if (!is_naflex(v) && (v.family != VisionFamily::kTimmVit || timm_vit_model(v).clip))
     refuse("an image tower that is not SigLIP's");
   if (timm_vit_head(v).pool != "map" || v.timm.projection != "none")
     refuse("a tower that does not end in attention pooling");
@@ -220,17 +232,23 @@ json::object config_json(const ModelConfig& c) {
   const VisionConfig& v = c.vision;
   const TextConfig& t = c.text;
   const auto act = [](bool tanh) { return tanh ? "gelu_pytorch_tanh" : "gelu"; };
-  const json::object vision{{"model_type", "siglip_vision_model"},
-                            {"hidden_size", v.width},
-                            {"intermediate_size", static_cast<int>(v.width * v.mlp_ratio)},
-                            {"num_hidden_layers", v.layers},
-                            {"num_attention_heads", v.heads()},
-                            {"num_channels", 3},
-                            {"image_size", v.image_size_px},
-                            {"patch_size", v.patch_px},
-                            {"hidden_act", act(v.gelu_tanh)},
-                            {"layer_norm_eps", kEps}};
-  const json::object text{{"model_type", "siglip_text_model"},
+  const bool varied = is_naflex(v);
+  const std::string type = varied ? "siglip2" : "siglip";
+  json::object vision{{"model_type", type + "_vision_model"},
+                      {"hidden_size", v.width},
+                      {"intermediate_size", static_cast<int>(v.width * v.mlp_ratio)},
+                      {"num_hidden_layers", v.layers},
+                      {"num_attention_heads", v.heads()},
+                      {"num_channels", 3},
+                      {"patch_size", v.patch_px},
+                      {"hidden_act", act(v.gelu_tanh)},
+                      {"layer_norm_eps", kEps}};
+  if (varied) {
+    vision["num_patches"] = v.grid() * v.grid();
+  } else {
+    vision["image_size"] = v.image_size_px;
+  }
+  const json::object text{{"model_type", type + "_text_model"},
                           {"vocab_size", t.vocab_size},
                           {"hidden_size", t.width},
                           {"intermediate_size", static_cast<int>(t.width * t.mlp_ratio)},
@@ -240,8 +258,8 @@ json::object config_json(const ModelConfig& c) {
                           {"projection_size", c.embed_dim},
                           {"hidden_act", act(t.gelu_tanh)},
                           {"layer_norm_eps", kEps}};
-  return {{"architectures", json::array{"SiglipModel"}},
-          {"model_type", "siglip"},
+  return {{"architectures", json::array{varied ? "Siglip2Model" : "SiglipModel"}},
+          {"model_type", type},
           {"vision_config", vision},
           {"text_config", text}};
 }
@@ -258,7 +276,8 @@ void write_one(TensorRenamer& renamer, const Name& name) {
     case Name::Kind::kScalar:
       return renamer.reshape(name.ours, name.theirs, {1});
     case Name::Kind::kPositions:
-      return renamer.reshape(name.ours, name.theirs, {shape.at(1), shape.at(2)});
+      return renamer.reshape(name.ours, name.theirs,
+                             {renamer.at(name.ours).count() / shape.back(), shape.back()});
     case Name::Kind::kPooler:
       return renamer.join({part(name.ours, "q"), part(name.ours, "kv")}, name.theirs);
     case Name::Kind::kJoined:
@@ -275,7 +294,8 @@ void write_one(TensorRenamer& renamer, const Name& name) {
 void write(const Checkpoint& checkpoint, const fs::path& folder, DType dtype) {
   const ModelConfig& c = checkpoint.config;
   check_expressible(c);
-  const json::object preprocess = hf_preprocess_json(c.preprocess, "SiglipImageProcessor");
+  const json::object preprocess = hf_preprocess_json(
+      c.preprocess, is_naflex(c.vision) ? "Siglip2ImageProcessor" : "SiglipImageProcessor");
   const TensorMap from = with_dtype(checkpoint.weights, dtype);
   TensorRenamer renamer(from, checkpoint.name);
   const Names names(c);
@@ -288,13 +308,11 @@ void write(const Checkpoint& checkpoint, const fs::path& folder, DType dtype) {
 ModelConfig parse_hf_siglip_config(const json::value& v, const std::string& where) {
   const Reader root(v, where);
   const std::string type = root.text("model_type", "siglip");
-  if (type != "siglip") {
-    throw Error(
-        Kind::kUnsupported,
-        fmt::format("{}: model_type \"{}\" is not supported{}. Expected \"siglip\": whole "
-                    "models at a fixed resolution.",
-                    where, type,
-                    type == "siglip2" ? ": its pictures vary in proportions (NaFlex)" : ""));
+  if (type != "siglip" && type != "siglip2") {
+    throw Error(Kind::kUnsupported,
+                fmt::format("{}: model_type \"{}\" is not supported. Expected \"siglip\" or "
+                            "\"siglip2\": whole models.",
+                            where, type));
   }
   const json::value empty = json::object{};
   const auto section = [&](const std::string& name) {
@@ -304,7 +322,7 @@ ModelConfig parse_hf_siglip_config(const json::value& v, const std::string& wher
   const Reader text = section("text_config");
   ModelConfig config;
   config.custom_text = true;
-  config.vision = read_vision_config(section("vision_config"));
+  config.vision = read_vision_config(section("vision_config"), type == "siglip2");
   config.text = read_text_config(text);
   config.embed_dim = bounded(text, "projection_size", config.text.width, 1, 16'384);
   if (config.embed_dim != config.vision.width)
@@ -328,7 +346,13 @@ TensorMap rename_hf_siglip(const TensorMap& theirs, const ModelConfig& config,
         break;
       case Name::Kind::kPositions: {
         const auto& shape = renamer.at(from).shape;
-        renamer.reshape(from, to, {1, shape.empty() ? 0 : shape[0], d});
+        const std::int64_t rows = shape.empty() ? 0 : shape[0];
+        if (is_naflex(config.vision)) {
+          const std::int64_t side = config.vision.grid();
+          renamer.reshape(from, to, {1, side, side, d});
+        } else {
+          renamer.reshape(from, to, {1, rows, d});
+        }
         break;
       }
       case Name::Kind::kJoined:
@@ -346,10 +370,10 @@ TensorMap rename_hf_siglip(const TensorMap& theirs, const ModelConfig& config,
 }
 
 const Dialect& hf_siglip_dialect() {
-  static const Dialect kDialect = {
-      "hf-siglip",
-      "transformers' SiglipModel: config.json, preprocessor_config.json, model.safetensors",
-      recognises, read, write};
+  static const Dialect kDialect = {"hf-siglip",
+                                   "transformers' SiglipModel and Siglip2Model: config.json, "
+                                   "preprocessor_config.json, model.safetensors",
+                                   recognises, read, write};
   return kDialect;
 }
 

@@ -47,8 +47,23 @@ TEST(HfSiglipConfig, FindsTimmsNameOfAPublishedShape) {
   }
 }
 
+TEST(HfSiglipConfig, NamesNaflexTowersAsTimmDoes) {
+  const ModelConfig c = parse(R"({"model_type":"siglip2","vision_config":{},"text_config":{}})");
+  EXPECT_EQ(c.vision.family, VisionFamily::kNaflex);
+  EXPECT_EQ(c.vision.timm.model, "naflexvit_base_patch16_siglip");
+  EXPECT_EQ(c.vision.grid(), 16);
+  for (const WeightSpec& spec : weight_table(c)) {
+    if (spec.name == "visual.trunk.embeds.pos_embed") {
+      EXPECT_EQ(spec.shape, (std::vector<std::int64_t>{1, 16, 16, 768}));
+    }
+  }
+}
+
 TEST(HfSiglipConfig, RefusesWhatItDoesNotCompute) {
-  EXPECT_NE(refusal(R"({"model_type":"siglip2"})").find("NaFlex"), std::string::npos);
+  EXPECT_NE(refusal(R"({"model_type":"siglip3"})").find("siglip3"), std::string::npos);
+  EXPECT_NE(refusal(R"({"model_type":"siglip2","vision_config":{"num_patches":200}})")
+                .find("num_patches"),
+            std::string::npos);
   EXPECT_NE(refusal(R"({"vision_config":{"vision_use_head":false}})").find("vision_use_head"),
             std::string::npos);
   EXPECT_NE(refusal(R"({"vision_config":{"hidden_act":"silu"}})").find("silu"), std::string::npos);

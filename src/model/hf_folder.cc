@@ -18,7 +18,7 @@ Checkpoint read_hf_folder(const fs::path& folder,
   Checkpoint c;
   const fs::path config = folder / "config.json";
   c.config = parse(json::read(config), config.string());
-  c.config.preprocess = read_hf_preprocess(folder, c.config.vision.image_size_px);
+  c.config.preprocess = read_hf_preprocess(folder, c.config.vision);
   std::error_code ignored;
   const bool here = fs::exists(folder / "model.safetensors", ignored) ||
                     fs::exists(folder / "model.safetensors.index.json", ignored);

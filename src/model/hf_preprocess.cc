@@ -25,11 +25,13 @@ struct Defaults {
   bool shortest;          // size means the shorter side, which a crop follows
   int resample;
   bool openai;  // mean and deviation of CLIP, else 0.5
+  bool naflex = false;
 };
 constexpr Defaults kProcessors[] = {
     {"CLIPImageProcessor", true, kBicubic, true},
     {"CLIPFeatureExtractor", true, kBicubic, true},
     {"SiglipImageProcessor", false, kBicubic, false},
+    {"Siglip2ImageProcessor", false, kBilinear, false, true},
     {"ViTImageProcessor", false, kBilinear, false},
     {"ViTFeatureExtractor", false, kBilinear, false},
 };
@@ -50,7 +52,7 @@ const Defaults& processor_of(const Reader& r) {
   }
   unsupported(r, key,
               fmt::format("\"{}\" is not supported. Expected CLIPImageProcessor, "
-                          "SiglipImageProcessor or ViTImageProcessor.",
+                          "SiglipImageProcessor, Siglip2ImageProcessor or ViTImageProcessor.",
                           r.text(key)));
 }
 
@@ -92,6 +94,26 @@ std::array<float, 3> read_triple(const Reader& r, std::string_view key,
   return out;
 }
 
+void read_filter(const Reader& r, const Defaults& defaults, PreprocessConfig& p) {
+  const int resample = bounded(r, "resample", defaults.resample, 0, 5);
+  if (resample != kBilinear && resample != kBicubic)
+    unsupported(r, "resample",
+                fmt::format("is {}. Expected 2 (bilinear) or 3 (bicubic).", resample));
+  p.interpolation = resample == kBicubic ? Filter::kBicubic : Filter::kBilinear;
+}
+
+void read_naflex_geometry(const Reader& r, const VisionConfig& vision, PreprocessConfig& p) {
+  if (!r.boolean("do_resize", true))
+    unsupported(r, "do_resize", "is false: pictures of any size would reach the model.");
+  const int patch = bounded(r, "patch_size", 16, 1, 256);
+  if (patch != vision.patch_px)
+    corrupt(
+        r, "patch_size",
+        fmt::format("is {}, but the image tower's patches are {} pixels.", patch, vision.patch_px));
+  p.size_px = vision.image_size_px;
+  set_max_patches(r, "max_num_patches", vision, p);
+}
+
 // Resizing, and the crop that must leave exactly the tower's square.
 void read_geometry(const Reader& r, const Defaults& defaults, int image_size_px,
                    PreprocessConfig& p) {
@@ -116,11 +138,6 @@ void read_geometry(const Reader& r, const Defaults& defaults, int image_size_px,
   if (offset != "down" && offset != "half_to_even")
     corrupt(r, "crop_offset", "is neither \"down\" nor \"half_to_even\".");
   if (size.shortest && offset == "down") p.crop_offset = CropOffset::kDown;
-  const int resample = bounded(r, "resample", defaults.resample, 0, 5);
-  if (resample != kBilinear && resample != kBicubic)
-    unsupported(r, "resample",
-                fmt::format("is {}. Expected 2 (bilinear) or 3 (bicubic).", resample));
-  p.interpolation = resample == kBicubic ? Filter::kBicubic : Filter::kBilinear;
 }
 
 void read_values(const Reader& r, const Defaults& defaults, PreprocessConfig& p) {
@@ -142,15 +159,32 @@ void read_values(const Reader& r, const Defaults& defaults, PreprocessConfig& p)
 }  // namespace
 
 PreprocessConfig parse_hf_preprocess(const json::value& v, const std::string& where,
-                                     int image_size_px) {
+                                     const VisionConfig& vision) {
   const Reader root(v, where);
   const auto nested = root.child("image_processor");
   const Reader& r = nested ? *nested : root;
   refuse_others(r,
-                {"image_processor_type", "feature_extractor_type", "processor_class", "do_resize",
-                 "size", "resample", "do_center_crop", "crop_size", "do_rescale", "rescale_factor",
-                 "do_normalize", "image_mean", "image_std", "do_convert_rgb", "crop_offset",
-                 "default_to_square", "_valid_processor_keys", "auto_map", "_processor_class"},
+                {"image_processor_type",
+                 "feature_extractor_type",
+                 "processor_class",
+                 "do_resize",
+                 "size",
+                 "resample",
+                 "do_center_crop",
+                 "crop_size",
+                 "do_rescale",
+                 "rescale_factor",
+                 "do_normalize",
+                 "image_mean",
+                 "image_std",
+                 "do_convert_rgb",
+                 "crop_offset",
+                 "default_to_square",
+                 "_valid_processor_keys",
+                 "auto_map",
+                 "_processor_class",
+                 "patch_size",
+                 "max_num_patches"},
                 {{"data_format", "channels_first"},
                  {"do_pad"},
                  {"pad_size"},
@@ -168,19 +202,30 @@ PreprocessConfig parse_hf_preprocess(const json::value& v, const std::string& wh
                  {"do_align_long_axis"}});
   const Defaults& defaults = processor_of(r);
   PreprocessConfig p;
-  read_geometry(r, defaults, image_size_px, p);
+  const bool naflex = vision.family == VisionFamily::kNaflex;
+  if (defaults.naflex != naflex)
+    unsupported(r, "image_processor_type",
+                fmt::format("\"{}\" does not prepare pictures for this tower, whose pictures {}.",
+                            defaults.name,
+                            naflex ? "vary in proportions (NaFlex)" : "are all of one size"));
+  if (naflex) {
+    read_naflex_geometry(r, vision, p);
+  } else {
+    read_geometry(r, defaults, vision.image_size_px, p);
+  }
+  read_filter(r, defaults, p);
   read_values(r, defaults, p);
   return p;
 }
 
-PreprocessConfig read_hf_preprocess(const fs::path& folder, int image_size_px) {
+PreprocessConfig read_hf_preprocess(const fs::path& folder, const VisionConfig& vision) {
   const fs::path combined = folder / "processor_config.json";
   const fs::path own = folder / "preprocessor_config.json";
   // transformers prefers the nested one where both are there.
   if (fs::exists(combined)) {
     const json::value v = json::read(combined);
     if (v.is_object() && v.get_object().contains("image_processor"))
-      return parse_hf_preprocess(v, combined.string(), image_size_px);
+      return parse_hf_preprocess(v, combined.string(), vision);
   }
   if (!fs::exists(own)) {
     throw Error(Kind::kNotFound,
@@ -188,7 +233,7 @@ PreprocessConfig read_hf_preprocess(const fs::path& folder, int image_size_px) {
                             "preprocessor_config.json in it.",
                             folder.string()));
   }
-  return parse_hf_preprocess(json::read(own), own.string(), image_size_px);
+  return parse_hf_preprocess(json::read(own), own.string(), vision);
 }
 
 json::object hf_preprocess_json(const PreprocessConfig& config, const std::string& type) {
@@ -197,6 +242,7 @@ json::object hf_preprocess_json(const PreprocessConfig& config, const std::strin
                 "resize_mode \"longest\" cannot be expressed: transformers' processors do not pad "
                 "to a square. Expected \"shortest\" or \"squash\".");
   }
+  const bool varied = config.resize_mode == ResizeMode::kPatches;
   const bool shortest = config.resize_mode == ResizeMode::kShortest;
   const auto triple = [](const std::array<float, 3>& values) {
     json::array list;
@@ -208,9 +254,14 @@ json::object hf_preprocess_json(const PreprocessConfig& config, const std::strin
   o["image_processor_type"] = type;
   o["do_convert_rgb"] = true;
   o["do_resize"] = true;
-  o["size"] = shortest ? json::object{{"shortest_edge", config.size_px}} : square;
+  if (varied) {
+    o["patch_size"] = config.patch_px;
+    o["max_num_patches"] = config.max_patches;
+  } else {
+    o["size"] = shortest ? json::object{{"shortest_edge", config.size_px}} : square;
+    o["do_center_crop"] = shortest;
+  }
   o["resample"] = config.interpolation == Filter::kBicubic ? kBicubic : kBilinear;
-  o["do_center_crop"] = shortest;
   if (shortest) o["crop_size"] = square;
   if (shortest && config.crop_offset == CropOffset::kHalfToEven) o["crop_offset"] = "half_to_even";
   o["do_rescale"] = true;

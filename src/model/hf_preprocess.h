@@ -7,18 +7,19 @@
 #include <string>
 
 #include "core/json.h"
-#include "preprocess/transform.h"
+#include "model/config.h"
 
 namespace tandem {
 
-// Of a transformers folder, whose image tower reads `image_size_px`. What the file leaves out is
+// Of a transformers folder, whose image tower reads `vision`. What the file leaves out is
 // filled in as its processor class does. Throws kNotFound without either file, kUnsupported for
 // what PreprocessConfig cannot express, kCorrupt.
-PreprocessConfig read_hf_preprocess(const std::filesystem::path& folder, int image_size_px);
+PreprocessConfig read_hf_preprocess(const std::filesystem::path& folder,
+                                    const VisionConfig& vision);
 
 // The same from a parsed file.
 PreprocessConfig parse_hf_preprocess(const json::value& v, const std::string& where,
-                                     int image_size_px);
+                                     const VisionConfig& vision);
 
 // `type`: the class, e.g. "CLIPImageProcessor". A crop that begins as open_clip's does, which no
 // transformers processor can be told, is written as a key of Tandem's own, "crop_offset". Throws

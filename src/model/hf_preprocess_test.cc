@@ -12,8 +12,14 @@
 namespace tandem {
 namespace {
 
+VisionConfig tower(int size_px) {
+  VisionConfig v;
+  v.image_size_px = size_px;
+  return v;
+}
+
 PreprocessConfig parse(const std::string& text, int size_px = 224) {
-  return parse_hf_preprocess(json::parse(text, "p"), "p", size_px);
+  return parse_hf_preprocess(json::parse(text, "p"), "p", tower(size_px));
 }
 
 Kind kind_of(const std::string& text, int size_px = 224) {
@@ -40,7 +46,7 @@ TEST(HfPreprocess, EqualsTransformersProcessorsByteForByte) {
     in >> name >> width >> height >> seed >> crc;
     ASSERT_TRUE(in) << line;
     const PreprocessConfig config =
-        read_hf_preprocess("tests/goldens/hf_clip/processors/" + name, 32);
+        read_hf_preprocess("tests/goldens/hf_clip/processors/" + name, tower(32));
     std::vector<std::uint8_t> out(32 * 32 * 3);
     transform_image(test_picture(width, height, 3, seed), config, out);
     EXPECT_EQ(crc32(out), crc) << line;
@@ -112,6 +118,29 @@ TEST(HfPreprocess, ReadsBackWhatItWrites) {
   }
   p.resize_mode = ResizeMode::kLongest;
   EXPECT_THROW(hf_preprocess_json(p, "CLIPImageProcessor"), Error);
+}
+
+TEST(HfPreprocess, KeepsProportionsForNaflexTowersOnly) {
+  VisionConfig v = tower(256);
+  v.family = VisionFamily::kNaflex;
+  const auto naflex = [&](const std::string& text) {
+    return parse_hf_preprocess(json::parse(text, "p"), "p", v);
+  };
+  const PreprocessConfig p =
+      naflex(R"({"image_processor_type":"Siglip2ImageProcessorFast","max_num_patches":100})");
+  EXPECT_EQ(p.resize_mode, ResizeMode::kPatches);
+  EXPECT_EQ(p.interpolation, Filter::kBilinear);
+  EXPECT_EQ(p.patch_px, 16);
+  EXPECT_EQ(p.max_patches, 100);
+  EXPECT_EQ(p.mean[0], 0.5F);
+  const auto again = naflex(json::dump(hf_preprocess_json(p, "Siglip2ImageProcessor")));
+  EXPECT_EQ(again.max_patches, 100);
+  EXPECT_THROW(naflex(R"({"image_processor_type":"SiglipImageProcessor"})"), Error);
+  EXPECT_THROW(naflex(R"({"image_processor_type":"Siglip2ImageProcessor","patch_size":14})"),
+               Error);
+  EXPECT_THROW(naflex(R"({"image_processor_type":"Siglip2ImageProcessor","max_num_patches":0})"),
+               Error);
+  EXPECT_EQ(kind_of(R"({"image_processor_type":"Siglip2ImageProcessor"})"), Kind::kUnsupported);
 }
 
 }  // namespace

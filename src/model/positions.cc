@@ -18,16 +18,25 @@ double cubic(double x) {
   return 0;
 }
 
+double triangle(double x) { return std::max(0.0, 1 - std::abs(x)); }
+
+struct Filter1d {
+  double (*value)(double);
+  double reach;
+};
+constexpr Filter1d kCubic{cubic, 2};
+constexpr Filter1d kTriangle{triangle, 1};
+
 struct Window {
   int begin = 0;
   std::vector<float> weights;
 };
 
 // What each of `to` places takes from a line of `from`.
-std::vector<Window> windows(int from, int to) {
+std::vector<Window> windows(int from, int to, const Filter1d& filter) {
   const double scale = static_cast<double>(from) / to;
   const double stretch = std::max(scale, 1.0);
-  const double reach = 2 * stretch;
+  const double reach = filter.reach * stretch;
   std::vector<Window> all;
   for (int i = 0; i < to; ++i) {
     const double center = scale * (i + 0.5);
@@ -35,12 +44,40 @@ std::vector<Window> windows(int from, int to) {
     const int end = std::min(from, static_cast<int>(center + reach + 0.5));
     std::vector<double> w;
     double sum = 0;
-    for (int j = begin; j < end; ++j) sum += w.emplace_back(cubic((j - center + 0.5) / stretch));
+    for (int j = begin; j < end; ++j)
+      sum += w.emplace_back(filter.value((j - center + 0.5) / stretch));
     Window window{begin, {}};
     for (const double x : w) window.weights.push_back(static_cast<float>(x / sum));
     all.push_back(std::move(window));
   }
   return all;
+}
+
+// rows: (from*from, d). Appends (to.cells(), d) to `result`: across, then down.
+void resize(const float* rows, int from, GridSize to, std::size_t d, const Filter1d& filter,
+            std::vector<float>& result) {
+  const std::vector<Window> columns = windows(from, to.width, filter);
+  const std::vector<Window> lines = windows(from, to.height, filter);
+  std::vector<float> across(static_cast<std::size_t>(from) * to.width * d);
+  for (int y = 0; y < from; ++y) {
+    for (int x = 0; x < to.width; ++x) {
+      float* out = across.data() + (static_cast<std::size_t>(y) * to.width + x) * d;
+      for (std::size_t k = 0; k < columns[x].weights.size(); ++k) {
+        const float* in = rows + (static_cast<std::size_t>(y) * from + columns[x].begin + k) * d;
+        for (std::size_t c = 0; c < d; ++c) out[c] += columns[x].weights[k] * in[c];
+      }
+    }
+  }
+  const std::size_t line = to.width * d;
+  const std::size_t before = result.size();
+  result.resize(before + to.height * line);
+  for (int y = 0; y < to.height; ++y) {
+    float* out = result.data() + before + y * line;
+    for (std::size_t k = 0; k < lines[y].weights.size(); ++k) {
+      const float* in = across.data() + (lines[y].begin + k) * line;
+      for (std::size_t c = 0; c < line; ++c) out[c] += lines[y].weights[k] * in[c];
+    }
+  }
 }
 
 int side_of(std::int64_t cells) {
@@ -50,31 +87,17 @@ int side_of(std::int64_t cells) {
 
 }  // namespace
 
+std::vector<float> resize_grid(const float* rows, int from, GridSize to, int width) {
+  std::vector<float> result;
+  resize(rows, from, to, static_cast<std::size_t>(width), kTriangle, result);
+  return result;
+}
+
 std::vector<float> resample_positions(const std::vector<float>& rows, int prefix, int from, int to,
                                       int width) {
-  const std::vector<Window> line = windows(from, to);
   const auto d = static_cast<std::size_t>(width);
-  const auto old = [&](int y, int x) { return rows.data() + (prefix + y * from + x) * d; };
-  // Across, then down.
-  std::vector<float> across(static_cast<std::size_t>(from) * to * d);
-  for (int y = 0; y < from; ++y) {
-    for (int x = 0; x < to; ++x) {
-      float* out = across.data() + (static_cast<std::size_t>(y) * to + x) * d;
-      for (std::size_t k = 0; k < line[x].weights.size(); ++k) {
-        const float* in = old(y, line[x].begin + static_cast<int>(k));
-        for (std::size_t c = 0; c < d; ++c) out[c] += line[x].weights[k] * in[c];
-      }
-    }
-  }
   std::vector<float> result(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(prefix * d));
-  result.resize((prefix + static_cast<std::size_t>(to) * to) * d);
-  for (int y = 0; y < to; ++y) {
-    float* out = result.data() + (prefix + static_cast<std::size_t>(y) * to) * d;
-    for (std::size_t k = 0; k < line[y].weights.size(); ++k) {
-      const float* in = across.data() + (line[y].begin + k) * to * d;
-      for (std::size_t c = 0; c < to * d; ++c) out[c] += line[y].weights[k] * in[c];
-    }
-  }
+  resize(rows.data() + prefix * d, from, {to, to}, d, kCubic, result);
   return result;
 }
 

@@ -1,5 +1,6 @@
 // Position embeddings for a picture of another size than a file's (open_clip resize_pos_embed; timm
 // resample_abs_pos_embed): bicubic, widened when shrinking, as torch's interpolate with antialias.
+// NaFlex resizes them for every picture, bilinearly.
 #pragma once
 
 #include <vector>
@@ -8,6 +9,17 @@
 #include "model/config.h"
 
 namespace tandem {
+
+// Patches of a picture.
+struct GridSize {
+  int height = 0;
+  int width = 0;
+  int cells() const { return height * width; }
+};
+
+// rows: (from*from, width), row-major. Returns (to.cells(), width), bilinear, widened when
+// shrinking: torch's interpolate with antialias, as transformers' Siglip2VisionEmbeddings.
+std::vector<float> resize_grid(const float* rows, int from, GridSize to, int width);
 
 // rows: (prefix + from*from, width), the first `prefix` of no place in the grid. Returns
 // (prefix + to*to, width).

@@ -24,6 +24,16 @@ Segments Segments::of(const TokenBatch& tokens) {
   return s;
 }
 
+Segments Segments::of(std::span<const GridSize> grids) {
+  Segments s;
+  s.offsets = {0};
+  for (const GridSize& grid : grids) {
+    s.offsets.push_back(s.offsets.back() + grid.cells());
+    s.max_length = std::max(s.max_length, grid.cells());
+  }
+  return s;
+}
+
 Segments Segments::paths() const {
   Segments s;
   s.offsets = path_offsets;

@@ -4,13 +4,14 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "model/naflex.h"
 #include "model/timm.h"
 
 namespace tandem {
 namespace {
 
 // timm 1.0.31, models/vision_transformer.py.
-// name, image, patch, width, layers, heads, mlp_ratio, clip, gelu_tanh, averaged, stem
+// name, image, patch, width, layers, heads, mlp_ratio, clip, gelu_tanh, averaged, stem, naflex
 constexpr TimmVitModel kModels[] = {
     {"vit_base_patch16_siglip_224", 224, 16, 768, 12, 12, 4, false, false, false},
     {"vit_base_patch16_siglip_256", 256, 16, 768, 12, 12, 4, false, false, false},
@@ -51,6 +52,10 @@ constexpr TimmVitModel kModels[] = {
     {"vit_base_patch16_clip_224", 224, 16, 768, 12, 12, 4, true, false, false},
     {"vit_base_patch32_clip_224", 224, 32, 768, 12, 12, 4, true, false, false},
     {"vit_base_mci_224", 224, 16, 768, 12, 12, 4, false, false, false, true},
+    // timm 1.0.31, models/naflexvit.py; image: that of the grid of positions.
+    {"naflexvit_base_patch16_siglip", 256, 16, 768, 12, 12, 4, false, true, false, false, true},
+    {"naflexvit_so400m_patch16_siglip", 256, 16, 1152, 27, 16, 3.7362, false, true, false, false,
+     true},
 };
 
 }  // namespace
@@ -76,7 +81,7 @@ std::vector<std::string> timm_vit_names() {
 bool describe_timm_vit(VisionConfig& vision) {
   const TimmVitModel* model = find_timm_vit(vision.timm.model);
   if (model == nullptr) return false;
-  vision.family = VisionFamily::kTimmVit;
+  vision.family = model->naflex ? VisionFamily::kNaflex : VisionFamily::kTimmVit;
   vision.layers = model->layers;
   vision.width = model->width;
   vision.head_width = model->width / model->heads;
@@ -123,6 +128,15 @@ std::vector<std::int32_t> rows_after(const Segments& segments, int skip) {
     for (int r = segments.offsets[i] + skip; r < segments.offsets[i + 1]; ++r) rows.push_back(r);
   }
   return rows;
+}
+
+std::vector<GridSize> grids_of(const PixelBatch& pixels, int patch_px) {
+  std::vector<GridSize> grids;
+  for (int i = 0; i < pixels.count; ++i) {
+    const PictureSize size = pixels.size(i);
+    grids.push_back({size.height / patch_px, size.width / patch_px});
+  }
+  return grids;
 }
 
 }  // namespace tandem

@@ -27,6 +27,7 @@ struct TimmVitModel {
   bool gelu_tanh = false;  // SigLIP 2's names; SigLIP 1's have exact GELU in timm
   bool averaged = false;   // "_gap_": average pooling
   bool stem = false;       // patches by TimmStem; class token without a position
+  bool naflex = false;     // model/naflex.h
 
   bool class_token() const { return clip || stem; }
   double eps() const { return clip ? 1e-5 : 1e-6; }

@@ -18,6 +18,20 @@ void add_stem(Builder& t, int width) {
   t.add(scope + "2.conv.bias", {width}, fan_in(4.0 * quarter));
 }
 
+void add_blocks(Builder& t, const VisionConfig& v) {
+  const int d = v.width;
+  const int hidden = static_cast<int>(d * v.mlp_ratio);
+  for (int i = 0; i < v.layers; ++i) {
+    const std::string block = fmt::format("visual.trunk.blocks.{}.", i);
+    t.norm(block + "norm1", d);
+    timm_linear(t, block + "attn.qkv", d, 3 * d);
+    timm_linear(t, block + "attn.proj", d, d);
+    t.norm(block + "norm2", d);
+    timm_linear(t, block + "mlp.fc1", d, hidden);
+    timm_linear(t, block + "mlp.fc2", hidden, d);
+  }
+}
+
 }  // namespace
 
 // As timm's init_weights_vit_timm: linear layers N(0, 0.02), the patch convolution PyTorch's own.
@@ -40,17 +54,23 @@ void add_timm_vit(Builder& t, const ModelConfig& config) {
   } else if (!model.stem) {
     t.add(scope + "patch_embed.proj.bias", {d}, fan_in(3.0 * v.patch_px * v.patch_px));
   }
-  for (int i = 0; i < v.layers; ++i) {
-    const std::string block = fmt::format("{}blocks.{}.", scope, i);
-    t.norm(block + "norm1", d);
-    timm_linear(t, block + "attn.qkv", d, 3 * d);
-    timm_linear(t, block + "attn.proj", d, d);
-    t.norm(block + "norm2", d);
-    timm_linear(t, block + "mlp.fc1", d, hidden);
-    timm_linear(t, block + "mlp.fc2", hidden, d);
-  }
+  add_blocks(t, v);
   t.norm(scope + (head.norm_first ? "norm" : "fc_norm"), d);
   if (head.pool == "map") add_latent_pool(t, scope + "attn_pool.", d, hidden);
+  add_timm_projection(t, config, normal(kTimmStd));
+}
+
+void add_naflex(Builder& t, const ModelConfig& config) {
+  const VisionConfig& v = config.vision;
+  const std::string scope = "visual.trunk.";
+  const int d = v.width;
+  const int pixels = 3 * v.patch_px * v.patch_px;
+  t.add(scope + "embeds.pos_embed", {1, v.grid(), v.grid(), d}, normal(kTimmStd));
+  t.add(scope + "embeds.proj.weight", {d, pixels}, normal(kTimmStd));
+  t.add(scope + "embeds.proj.bias", {d}, fan_in(pixels));
+  add_blocks(t, v);
+  t.norm(scope + "norm", d);
+  add_latent_pool(t, scope + "attn_pool.", d, static_cast<int>(d * v.mlp_ratio));
   add_timm_projection(t, config, normal(kTimmStd));
 }
 

@@ -74,6 +74,7 @@ void add_attention_poolers(Builder& t, const ModelConfig& config);
 // The families' tensors, each in its own file; weights.cc calls them.
 void add_coca_decoder(Builder& t, const ModelConfig& config);
 void add_timm_vit(Builder& t, const ModelConfig& config);
+void add_naflex(Builder& t, const ModelConfig& config);
 void add_eva(Builder& t, const ModelConfig& config);
 void add_fastvit(Builder& t, const ModelConfig& config);
 void add_hf_text(Builder& t, const ModelConfig& config);

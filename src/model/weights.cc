@@ -120,9 +120,8 @@ void add_vision(Builder& t, const ModelConfig& config) {
       return add_eva(t, config);
     case VisionFamily::kFastVit:
       return add_fastvit(t, config);
-    default:
-      throw Error(Kind::kUnsupported, fmt::format("timm_model_name \"{}\" is not supported.",
-                                                  config.vision.timm.model));
+    case VisionFamily::kNaflex:
+      return add_naflex(t, config);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sstream>
 
+#include "core/json.h"
 #include "preprocess/test_picture.h"
 
 namespace tandem {
@@ -62,6 +63,32 @@ TEST(Transform, NormalisesLikeToTensorThenNormalize) {
   EXPECT_EQ(table[0][0], -1.7922625541687012F);
   EXPECT_EQ(table[1][128], 0.16889731585979462F);
   EXPECT_EQ(table[2][255], 2.1458969116210938F);
+}
+
+// tests/goldens/images/naflex_sizes.json: transformers (tools/goldens/model_naflex.py).
+TEST(Transform, KeepsProportionsAsTransformersDoes) {
+  const json::value golden = json::read("tests/goldens/images/naflex_sizes.json");
+  const json::array& rows = golden.at("rows").as_array();
+  ASSERT_GT(rows.size(), 300U);
+  for (const json::value& row : rows) {
+    const auto at = [&](int i) { return static_cast<int>(row.at(i).as_int64()); };
+    PreprocessConfig config;
+    config.resize_mode = ResizeMode::kPatches;
+    config.patch_px = at(2);
+    config.max_patches = at(3);
+    EXPECT_EQ(input_size({at(0), at(1)}, config), (PictureSize{at(4), at(5)})) << json::dump(row);
+  }
+}
+
+TEST(Transform, CutsPartsOfPicturesThatDifferInSize) {
+  PixelBatch batch{3, 0, {}, {{1, 2}, {2, 2}, {3, 1}}};
+  for (int i = 0; i < 27; ++i) batch.pixels.push_back(static_cast<std::uint8_t>(i));
+  EXPECT_EQ(batch.picture(1).front(), 6);
+  const PixelBatch part = batch.part(1, 3);
+  ASSERT_EQ(part.count, 2);
+  EXPECT_EQ(part.picture(0).size(), 12U);
+  EXPECT_EQ(part.picture(1).front(), 18);
+  EXPECT_EQ(part.picture(1).size(), 9U);
 }
 
 }  // namespace

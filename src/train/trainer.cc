@@ -78,6 +78,12 @@ class Run {
   }
 
   TrainEnd run() {
+    if (config_.model.preprocess.resize_mode == ResizeMode::kPatches) {
+      throw Error(
+          Kind::kUnsupported,
+          "training: pictures that vary in proportions (NaFlex) are not supported. Expected "
+          "a model whose pictures are all of one size.");
+    }
     const ShardSet data(config_.train, config_.cache_pictures,
                         thread_count(config_) * config_.replicas);
     callbacks_.log.info(fmt::format("{} samples, {} an epoch. {}", data.size(), data.epoch_size(),
@@ -161,11 +167,8 @@ class Run {
   void embed_part(const TrainBatch& batch, int i) {
     at::set_num_threads(thread_count(config_));  // a setting of each thread
     const int count = batch.pixels.count / config_.replicas;
-    PixelBatch pixels{count, batch.pixels.size_px, {}};
+    const PixelBatch pixels = batch.pixels.part(count * i, count * (i + 1));
     TokenBatch tokens;
-    const std::size_t bytes = batch.pixels.picture(0).size();
-    pixels.pixels.assign(batch.pixels.pixels.begin() + bytes * count * i,
-                         batch.pixels.pixels.begin() + bytes * count * (i + 1));
     for (int t = count * i; t < count * (i + 1); ++t) {
       const std::size_t begin = batch.tokens.offsets[t];
       tokens.add(std::span(batch.tokens.ids).subspan(begin, batch.tokens.offsets[t + 1] - begin));

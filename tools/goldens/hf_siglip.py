@@ -15,10 +15,12 @@ import numpy as np
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
-from transformers import SiglipConfig, SiglipModel
+from transformers import Siglip2Config, Siglip2Model, SiglipConfig, SiglipModel
+from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 import generated_model as generated
+import model_naflex
 
 GOLDENS = pathlib.Path(__file__).resolve().parents[2] / "tests/goldens"
 SEED = 7
@@ -82,9 +84,30 @@ def main():
         print(name, "float32 against float64", max(float((exact[k] - outputs[k]).abs().max()) for k in ("image", "text")))
 
 
+def naflex():
+    """Siglip2Model, whose pictures vary in proportions."""
+    vision = {k: v for k, v in VISION.items() if k != "image_size"}
+    config = {"text_config": TEXT, "vision_config": {**vision, "num_patches": 25}}
+    most = 30
+    model = Siglip2Model(Siglip2Config(**json.loads(json.dumps(config)))).eval()
+    for key, value in model.state_dict().items():
+        if value.is_floating_point():
+            value.copy_(torch.from_numpy(weight(key, tuple(value.shape))).half())
+    folder = GOLDENS / "hf_siglip/naflex"
+    folder.mkdir(parents=True, exist_ok=True)
+    model.half().save_pretrained(folder)
+    Siglip2ImageProcessorPil(patch_size=VISION["patch_size"], max_num_patches=most).save_pretrained(folder)
+    outputs, exact = (model_naflex.answers(Siglip2Model.from_pretrained(folder, dtype=dtype).eval(), SEED, most)
+                      for dtype in (torch.float32, torch.float64))
+    tool = f"transformers {transformers.__version__}, torch {torch.__version__}, float32"
+    save_file({k: v.contiguous() for k, v in outputs.items()}, folder / "outputs.safetensors", {"tool": tool, "seed": str(SEED)})
+    print("naflex float32 against float64", max(float((exact[k] - outputs[k]).abs().max()) for k in ("image", "text")))
+
+
 if sys.argv[1:2] == ["check"]:
     got = answers(SiglipModel.from_pretrained(sys.argv[2], dtype=torch.float32).eval())
     want = load_file(sys.argv[3])
     print({k: float((got[k] - want[k]).abs().max()) for k in ("image", "text")})
 else:
     main()
+    naflex()

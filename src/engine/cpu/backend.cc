@@ -51,20 +51,47 @@ void CpuBackend::prepare(int threads, int row_multiple) {
 }
 
 // The (grid*grid, k*k*3) matrix of each picture's patches, then one product.
+namespace {
+
+// The patches side by side in one line of a picture.
+struct PatchLine {
+  const std::uint8_t* pixels = nullptr;
+  std::size_t stride = 0;  // bytes from line to line of pixels
+  int patches = 0;
+  int row = 0;  // of the first
+};
+
+std::vector<PatchLine> patch_lines(const PixelBatch& pixels, int patch_px) {
+  std::vector<PatchLine> lines;
+  int row = 0;
+  for (int i = 0; i < pixels.count; ++i) {
+    const PictureSize size = pixels.size(i);
+    const std::size_t stride = static_cast<std::size_t>(size.width) * 3;
+    const std::uint8_t* line = pixels.picture(i).data();
+    for (int y = 0; y + patch_px <= size.height; y += patch_px, line += stride * patch_px) {
+      lines.push_back({line, stride, size.width / patch_px, row});
+      row += lines.back().patches;
+    }
+  }
+  return lines;
+}
+
+}  // namespace
+
 CpuTensor CpuBackend::patch_embed(const PixelBatch& pixels, const Conv& conv) {
   const int k = conv.kernel;
-  const int grid = pixels.size_px / k;
   const int patch_row = k * 3;
-  Tensor patches = tensor(pixels.count * grid * grid, k * k * 3, type_);
-  split(static_cast<std::size_t>(pixels.count) * grid, [&](std::size_t begin, std::size_t end) {
+  const std::vector<PatchLine> lines = patch_lines(pixels, k);
+  const int rows = lines.empty() ? 0 : lines.back().row + lines.back().patches;
+  Tensor patches = tensor(rows, k * k * 3, type_);
+  split(lines.size(), [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
-      const auto picture = pixels.picture(static_cast<int>(i) / grid);
-      const std::size_t top = i % grid * k;
+      const PatchLine& l = lines[i];
       for (int y = 0; y < k; ++y) {
-        const std::uint8_t* line = picture.data() + (top + y) * pixels.size_px * 3;
-        for (int x = 0; x < grid; ++x) {
+        const std::uint8_t* line = l.pixels + y * l.stride;
+        for (int x = 0; x < l.patches; ++x) {
           kernels_.center_pixels(line + static_cast<std::size_t>(x) * patch_row,
-                                 patches.at(i * grid + x, static_cast<std::size_t>(y) * patch_row),
+                                 patches.at(l.row + x, static_cast<std::size_t>(y) * patch_row),
                                  type_, patch_row);
         }
       }

@@ -145,6 +145,7 @@ class CpuLoader {
   CpuLinear pack(std::span<const float> values, int in, int out, Element type,
                  bool transposed) const;
   CpuLinear linear_in_place(const LinearSpec& spec) const;
+  CpuConv patches(const ConvSpec& spec) const;
   CpuLinear pack_patches(const CpuConv& conv) const;
   // Of matrices that the checkpoint holds as integers (model/quantised.h).
   CpuLinear linear_int8(const LinearSpec& spec) const;
@@ -184,6 +185,7 @@ class CpuBackend {
   Tensor embed_tokens(const TokenBatch& tokens, const Table& embedding, const Table& positions);
   Tensor embed_tokens(const TokenBatch& tokens, const Table& embedding);
   Tensor add_positions(Tensor&& x, const Table& positions, const Segments& segments);
+  Tensor add_grid_positions(Tensor&& x, const Table& positions, std::span<const GridSize> grids);
   Tensor repeat_rows(const Table& table, int count);
   Tensor layer_norm(const Tensor& x, const Norm& norm);
   Tensor linear(const Tensor& x, const Linear& linear, Activation activation);

@@ -33,7 +33,7 @@ constexpr int kPieceRows = 400;
 // Below this many rows a thread, threads share operations instead.
 constexpr int kSharedRows = 48;
 // Ragged batches differ in row count: their products are rounded up to a multiple of this.
-constexpr int kTextRowMultiple = 32;
+constexpr int kRaggedRowMultiple = 32;
 
 // Restores the calling thread's OpenMP setting.
 class OpenMpThreads {
@@ -102,10 +102,9 @@ class CpuEncoder final : public Encoder {
   template <typename Body>
   void run_pieces(std::size_t pieces, int row_multiple, const Body& body) const;
   int rows_an_image() const {
+    if (config_.vision.family == VisionFamily::kNaflex) return config_.preprocess.max_patches;
     return config_.vision.grid() * config_.vision.grid() * (config_.vision.is_resnet() ? 4 : 1) + 1;
   }
-  void check(const PixelBatch& pixels) const;
-  void check(const TokenBatch& tokens) const;
 
   ModelConfig config_;
   Precision precision_;
@@ -168,18 +167,16 @@ void CpuEncoder::run_pieces(std::size_t pieces, int row_multiple, const Body& bo
 }
 
 Matrix CpuEncoder::encode_images(const PixelBatch& pixels) const {
-  check(pixels);
+  check_pictures(config_, pixels);
   Matrix out(pixels.count, config_.embed_dim);
   if (pixels.count == 0) return out;
   const std::size_t pieces = piece_count(pixels.count * rows_an_image(), pixels.count, threads_);
-  const std::size_t picture_bytes = pixels.pixels.size() / pixels.count;
   const ImageTower<CpuBackend>& tower = image();
-  run_pieces(pieces, 1, [&](CpuBackend& backend, std::size_t piece) {
+  const int row_multiple = pixels.sizes.empty() ? 1 : kRaggedRowMultiple;
+  run_pieces(pieces, row_multiple, [&](CpuBackend& backend, std::size_t piece) {
     const std::size_t begin = pixels.count * piece / pieces;
     const std::size_t end = pixels.count * (piece + 1) / pieces;
-    PixelBatch part{static_cast<int>(end - begin), pixels.size_px, {}};
-    part.pixels.assign(pixels.pixels.begin() + static_cast<std::ptrdiff_t>(begin * picture_bytes),
-                       pixels.pixels.begin() + static_cast<std::ptrdiff_t>(end * picture_bytes));
+    const PixelBatch part = pixels.part(static_cast<int>(begin), static_cast<int>(end));
     const auto vectors = merge_tokens_ > 0 ? tower.vit()->run_merged(backend, part, merge_tokens_)
                                            : tower.run(backend, part);
     backend.unit_rows(vectors, out.row(begin).data());
@@ -188,7 +185,7 @@ Matrix CpuEncoder::encode_images(const PixelBatch& pixels) const {
 }
 
 Matrix CpuEncoder::encode_texts(const TokenBatch& tokens) const {
-  check(tokens);
+  check_texts(config_, tokens);
   const int count = tokens.count();
   Matrix out(count, config_.embed_dim);
   if (count == 0) return out;
@@ -217,7 +214,7 @@ Matrix CpuEncoder::encode_texts(const TokenBatch& tokens) const {
     row += shared.offsets[i + 1] - shared.offsets[i];
   }
   const TextTower<CpuBackend>& tower = text();
-  run_pieces(pieces, kTextRowMultiple, [&](CpuBackend& backend, std::size_t p) {
+  run_pieces(pieces, kRaggedRowMultiple, [&](CpuBackend& backend, std::size_t p) {
     if (first[p] == first[p + 1]) return;
     TokenBatch part;
     for (int i = first[p]; i < first[p + 1]; ++i) {
@@ -266,7 +263,7 @@ class CpuEncoder::Captions final : public CaptionSession {
 
 std::unique_ptr<CaptionSession> CpuEncoder::begin_caption(const PixelBatch& picture,
                                                           int threads) const {
-  check(picture);
+  check_pictures(config_, picture);
   assert(picture.count == 1 && clip_ && clip_->decoder() != nullptr);
   return std::make_unique<Captions>(*this, picture, threads > 0 ? threads : threads_);
 }
@@ -275,34 +272,6 @@ std::string CpuEncoder::describe() const {
   const dnnl_version_t* v = dnnl_version();
   return fmt::format("onednn {}.{} {} {}, {} thread{}", v->major, v->minor, cpu_instruction_set(),
                      precision_name(precision_), threads_, threads_ == 1 ? "" : "s");
-}
-
-void CpuEncoder::check(const PixelBatch& pixels) const {
-  const std::size_t size = config_.vision.image_size_px;
-  const bool fits = pixels.count >= 0 && static_cast<std::size_t>(pixels.size_px) == size &&
-                    pixels.pixels.size() == size * size * 3 * pixels.count;
-  if (fits) return;
-  throw Error(
-      Kind::kInput,
-      fmt::format("encode_images: {} pictures of {} pixels in {} bytes. Expected {} pixels a side.",
-                  pixels.count, pixels.size_px, pixels.pixels.size(), size));
-}
-
-void CpuEncoder::check(const TokenBatch& tokens) const {
-  for (int i = 0; i < tokens.count(); ++i) {
-    const int n = tokens.offsets[i + 1] - tokens.offsets[i];
-    if (n >= 1 && n <= config_.text.context_length) continue;
-    throw Error(Kind::kInput, fmt::format("encode_texts: text {} has {} tokens. Expected 1 to {}.",
-                                          i, n, config_.text.context_length));
-  }
-  for (const std::int32_t id : tokens.ids) {
-    if (id >= 0 && id < config_.text.vocab_size) continue;
-    throw Error(
-        Kind::kInput,
-        fmt::format("encode_texts: token id {} is not in a vocabulary of {}. Expected this model's "
-                    "own tokenizer.",
-                    id, config_.text.vocab_size));
-  }
 }
 
 }  // namespace

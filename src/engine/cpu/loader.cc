@@ -159,7 +159,29 @@ CpuNorm CpuLoader::norm(const NormSpec& spec) const {
   return norm;
 }
 
+CpuConv CpuLoader::patches(const ConvSpec& spec) const {
+  const TensorView& view = weights_.at(spec.weight);
+  check_rank(view, spec.weight, 2);
+  CpuConv conv;
+  conv.out = static_cast<int>(view.shape[0]);
+  conv.in = 3;
+  conv.kernel = conv.stride = spec.kernel;
+  conv.type = type_;
+  conv.bias = vector_of(weights_, spec.bias);
+  const std::vector<float> values = to_float(view);
+  const std::size_t area = static_cast<std::size_t>(spec.kernel) * spec.kernel;
+  conv.weights.resize(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {  // (out,area,3) -> (out,3,area)
+    const std::size_t row = i / (3 * area);
+    conv.weights[(row * 3 + i % 3) * area + i / 3 % area] = values[i];
+  }
+  conv.patches = pack_patches(conv);
+  conv.weights.clear();
+  return conv;
+}
+
 CpuConv CpuLoader::conv(const ConvSpec& spec) const {
+  if (spec.patches) return patches(spec);
   const TensorView& view = weights_.at(spec.weight);
   check_rank(view, spec.weight, 4);
   CpuConv conv;

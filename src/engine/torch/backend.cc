@@ -94,6 +94,8 @@ TorchNorm TorchLoader::norm(const NormSpec& spec) {
 TorchConv TorchLoader::conv(const ConvSpec& spec) {
   TorchConv c;
   c.weight = weights_.get(spec.weight, compute_);
+  if (spec.patches)
+    c.weight = c.weight.view({-1, spec.kernel, spec.kernel, 3}).permute({0, 3, 1, 2});
   if (!spec.bias.empty()) c.bias = weights_.get(spec.bias, compute_);
   c.groups = spec.groups;
   c.stride = spec.stride;
@@ -121,6 +123,15 @@ at::Tensor TorchBackend::indices(std::span<const std::int32_t> values) const {
 }
 
 at::Tensor TorchBackend::patch_embed(const PixelBatch& pixels, const Conv& conv) {
+  if (!pixels.sizes.empty()) {
+    std::vector<at::Tensor> rows;
+    for (int i = 0; i < pixels.count; ++i) {
+      const at::Tensor y =
+          at::conv2d(pixel_map(pixels.part(i, i + 1)), conv.weight, conv.bias, conv.stride);
+      rows.push_back(y.squeeze(0).flatten(1).t());
+    }
+    return at::cat(rows);
+  }
   const at::Tensor y = at::conv2d(pixel_map(pixels), conv.weight, conv.bias, conv.stride);
   return y.flatten(2).transpose(1, 2).reshape({-1, y.size(1)});  // (B,D,g,g) -> (B*P,D)
 }
@@ -190,15 +201,15 @@ at::Tensor TorchBackend::take_rows(const Tensor& x, std::span<const std::int32_t
 }
 
 at::Tensor TorchBackend::pixel_map(const PixelBatch& pixels) {
-  const std::int64_t n = static_cast<std::int64_t>(pixels.count) * pixels.size_px * pixels.size_px;
+  const PictureSize size = pixels.size(0);  // of all
+  const std::int64_t n = static_cast<std::int64_t>(pixels.count) * size.width * size.height;
   at::Tensor rows = at::empty({n, 3}, at::kFloat);
   float* out = rows.data_ptr<float>();
   const std::uint8_t* in = pixels.pixels.data();
   for (std::int64_t i = 0; i < n; ++i) {
     for (int c = 0; c < 3; ++c) out[i * 3 + c] = normalise_[c][in[i * 3 + c]];
   }
-  const std::int64_t s = pixels.size_px;
-  return rows.view({pixels.count, s, s, 3})
+  return rows.view({pixels.count, size.height, size.width, 3})
       .permute({0, 3, 1, 2})
       .to(options_.device, options_.compute);
 }

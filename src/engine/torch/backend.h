@@ -94,6 +94,7 @@ class TorchBackend {
   // Returns more rows than tokens: up to the next multiple of 128, in no segment.
   Tensor embed_tokens(const TokenBatch& tokens, const Table& table, const Table& positions);
   Tensor embed_tokens(const TokenBatch& tokens, const Table& table);
+  Tensor add_grid_positions(Tensor&& x, const Table& positions, std::span<const GridSize> grids);
   Tensor add_positions(Tensor&& x, const Table& positions, const Segments& segments);
   Tensor repeat_rows(const Table& table, int count);
   Tensor layer_norm(const Tensor& x, const Norm& norm);

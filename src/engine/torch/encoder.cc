@@ -62,14 +62,10 @@ class TorchEncoder : public Encoder {
         clip_(loader_, config_, options.captions) {}
 
   Matrix encode_images(const PixelBatch& pixels) const override {
+    check_pictures(config_, pixels);
     Matrix out(pixels.count, config_.embed_dim);
     for (int begin = 0; begin < pixels.count; begin += kImagePiece) {
-      PixelBatch piece;
-      piece.count = std::min(kImagePiece, pixels.count - begin);
-      piece.size_px = pixels.size_px;
-      const std::size_t bytes = pixels.picture(0).size();
-      piece.pixels.assign(pixels.pixels.begin() + begin * bytes,
-                          pixels.pixels.begin() + (begin + piece.count) * bytes);
+      const PixelBatch piece = pixels.part(begin, std::min(begin + kImagePiece, pixels.count));
       at::NoGradGuard guard;
       TorchBackend backend(config_.preprocess, options_);
       copy_unit_rows(clip_.image().run(backend, piece), out, begin);
@@ -78,6 +74,7 @@ class TorchEncoder : public Encoder {
   }
 
   Matrix encode_texts(const TokenBatch& tokens) const override {
+    check_texts(config_, tokens);
     Matrix out(tokens.count(), config_.embed_dim);
     for (int begin = 0; begin < tokens.count(); begin += kTextPiece) {
       TokenBatch piece;
