@@ -56,7 +56,11 @@ void accept(const std::string& kind, const std::string& bytes) {
   if (kind == "open-clip") check(parse_model_config(v, "file"));
   if (kind == "hf-clip") check(with_size(parse_hf_clip_config(v, "file")));
   if (kind == "hf-siglip") check(with_size(parse_hf_siglip_config(v, "file")));
-  if (kind == "hf-preprocess") (void)parse_hf_preprocess(v, "file", 32);
+  if (kind == "hf-preprocess") {
+    VisionConfig tower;
+    tower.image_size_px = 32;
+    (void)parse_hf_preprocess(v, "file", tower);
+  }
 }
 
 }  // namespace

@@ -170,6 +170,8 @@ ModelConfig parse_model_config(const json::value& v, const std::string& where) {
                  "custom_text", "init_logit_scale", "init_logit_bias"},
                 {{"nonscalar_logit_scale"}});
   ModelConfig config;
+  if (!r.has("embed_dim"))
+    corrupt(r, "embed_dim", "is missing. Expected the width of the shared space.");
   config.embed_dim = bounded(r, "embed_dim", 512, 1, 16'384);
   config.vision = read_vision(r.required_child("vision_cfg"));
   check_timm(r, config.vision, config.embed_dim);
@@ -179,14 +181,10 @@ ModelConfig parse_model_config(const json::value& v, const std::string& where) {
   config.quick_gelu = r.boolean("quick_gelu", false);
   config.custom_text = r.boolean("custom_text", false) || !config.text.hf.model.empty() ||
                        config.multimodal.has_value();
+  refuse_null(r, "init_logit_scale");
   config.init_logit_scale = r.number("init_logit_scale", config.init_logit_scale);
   if (r.has("init_logit_bias")) config.init_logit_bias = r.number("init_logit_bias");
-  config.preprocess.size_px = config.vision.image_size_px;
-  if (config.vision.family == VisionFamily::kNaflex) {
-    config.preprocess.resize_mode = ResizeMode::kPatches;
-    config.preprocess.patch_px = config.vision.patch_px;
-    config.preprocess.max_patches = config.vision.grid() * config.vision.grid();
-  }
+  config.preprocess = default_preprocess(config.vision);
   if (const auto preprocess = root.child("preprocess_cfg"))
     config.preprocess = read_preprocess(*preprocess, config.vision);
   return config;

@@ -42,8 +42,14 @@ std::string path_of(const Reader& r, std::string_view key) {
   throw Error(Kind::kCorrupt, fmt::format("{}: {}", path_of(r, key), problem));
 }
 
+void refuse_null(const Reader& r, std::string_view key) {
+  const json::value* v = r.raw().if_contains(key);
+  if (v != nullptr && v->is_null()) corrupt(r, key, "is null. Expected a number, or leave it out.");
+}
+
 int bounded(const Reader& r, std::string_view key, std::int64_t fallback, std::int64_t low,
             std::int64_t high) {
+  refuse_null(r, key);
   const std::int64_t v = r.integer(key, fallback);
   if (v < low || v > high) corrupt(r, key, fmt::format("is {}. Expected {} to {}.", v, low, high));
   return static_cast<int>(v);
@@ -87,6 +93,7 @@ std::optional<double> layer_scale(const Reader& r) {
 }
 
 double mlp_ratio(const Reader& r) {
+  refuse_null(r, "mlp_ratio");
   const double ratio = r.number("mlp_ratio", 4.0);
   if (!(ratio > 0 && ratio <= 64))
     corrupt(r, "mlp_ratio", fmt::format("is {}. Expected more than 0, at most 64.", ratio));
@@ -96,6 +103,16 @@ double mlp_ratio(const Reader& r) {
 void check_divisible(const Reader& r, std::string_view key, int whole, int part) {
   if (whole % part != 0)
     corrupt(r, key, fmt::format("is {}, which does not divide {}.", part, whole));
+}
+
+PreprocessConfig default_preprocess(const VisionConfig& vision) {
+  PreprocessConfig p;
+  p.size_px = vision.image_size_px;
+  if (vision.family != VisionFamily::kNaflex) return p;
+  p.resize_mode = ResizeMode::kPatches;
+  p.patch_px = vision.patch_px;
+  p.max_patches = vision.grid() * vision.grid();
+  return p;
 }
 
 void set_max_patches(const Reader& r, std::string_view key, const VisionConfig& vision,

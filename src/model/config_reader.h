@@ -18,6 +18,8 @@ using json::Reader;
 // "c.json: embed_dim", "c.json: vision_cfg.width".
 std::string path_of(const Reader& r, std::string_view key);
 [[noreturn]] void corrupt(const Reader& r, std::string_view key, const std::string& problem);
+// A number that the reference cannot do without: null is not its default.
+void refuse_null(const Reader& r, std::string_view key);
 int bounded(const Reader& r, std::string_view key, std::int64_t fallback, std::int64_t low,
             std::int64_t high);
 void check_divisible(const Reader& r, std::string_view key, int whole, int part);
@@ -50,6 +52,8 @@ json::object text_json(const TextConfig& text);
 MultimodalConfig read_multimodal(const Reader& r);
 json::object multimodal_json(const MultimodalConfig& multimodal);
 
+// Of a configuration that does not say how its pictures are prepared.
+PreprocessConfig default_preprocess(const VisionConfig& vision);
 // Preparation for a NaFlex tower; `key` names the most patches of a picture.
 void set_max_patches(const Reader& r, std::string_view key, const VisionConfig& vision,
                      PreprocessConfig& p);

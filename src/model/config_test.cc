@@ -94,6 +94,19 @@ TEST(ModelConfigTest, RefusesTowersThatDoNotFitTogether) {
            Kind::kCorrupt);
 }
 
+// open_clip builds no model of these; its defaults are for keys that are left out.
+TEST(ModelConfigTest, RefusesWhatOpenClipCannotBuild) {
+  EXPECT_NE(
+      error_of(R"({"vision_cfg":{},"text_cfg":{}})", Kind::kCorrupt).find("embed_dim: is missing"),
+      std::string::npos);
+  for (const char* key :
+       {"image_size", "layers", "width", "head_width", "mlp_ratio", "patch_size"}) {
+    const std::string text =
+        std::string(R"({"embed_dim":64,"vision_cfg":{")") + key + R"(":null},"text_cfg":{}})";
+    EXPECT_NE(error_of(text, Kind::kCorrupt).find(key), std::string::npos);
+  }
+}
+
 TEST(ModelConfigTest, RefusesImpossibleValues) {
   error_of(R"({"embed_dim":0,"vision_cfg":{},"text_cfg":{}})", Kind::kCorrupt);
   error_of(R"({"embed_dim":8,"vision_cfg":{"width":100},"text_cfg":{}})", Kind::kCorrupt);

@@ -169,7 +169,8 @@ VisionConfig read_vision(const Reader& r) {
   vision.width = bounded(r, "width", vision.is_resnet() ? 64 : 768, 1, 16'384);
   vision.head_width = bounded(r, "head_width", 64, 1, 1024);
   vision.mlp_ratio = mlp_ratio(r);
-  vision.patch_px = bounded(r, "patch_size", 16, 1, 256);
+  // open_clip's configurations of ResNets say null.
+  if (!vision.is_resnet()) vision.patch_px = bounded(r, "patch_size", 16, 1, 256);
   vision.layer_scale = layer_scale(r);
   vision.patch_dropout = r.number("patch_dropout", 0);
   if (!(vision.patch_dropout >= 0 && vision.patch_dropout < 1))

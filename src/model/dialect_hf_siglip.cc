@@ -133,6 +133,8 @@ int naflex_size_px(const Reader& r, int patch_px) {
   const int cells = bounded(r, "num_patches", 256, 1, 65'536);
   const int side = static_cast<int>(std::lround(std::sqrt(cells)));
   if (side * side != cells) corrupt(r, "num_patches", "is not that of a square grid.");
+  if (side * patch_px > 4096)
+    corrupt(r, "num_patches", fmt::format("is {}, too many of {} pixels.", cells, patch_px));
   return side * patch_px;
 }
 
@@ -327,6 +329,7 @@ ModelConfig parse_hf_siglip_config(const json::value& v, const std::string& wher
   config.embed_dim = bounded(text, "projection_size", config.text.width, 1, 16'384);
   if (config.embed_dim != config.vision.width)
     corrupt(text, "projection_size", "is not vision_config.hidden_size: no shared space.");
+  config.preprocess = default_preprocess(config.vision);
   config.init_logit_bias = -10.0;  // as SigLIP was trained (Zhai et al. 2023, section 3.2)
   return config;
 }

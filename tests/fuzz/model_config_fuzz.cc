@@ -39,9 +39,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     check(config);
   }
-  try {
-    (void)tandem::parse_hf_preprocess(v, "input", 32);
-  } catch (const tandem::Error&) {
+  for (const auto family : {tandem::VisionFamily::kVit, tandem::VisionFamily::kNaflex}) {
+    tandem::VisionConfig tower;
+    tower.family = family;
+    tower.image_size_px = 32;
+    try {
+      (void)tandem::parse_hf_preprocess(v, "input", tower);
+    } catch (const tandem::Error&) {
+    }
   }
   return 0;
 }
