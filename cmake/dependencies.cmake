@@ -21,3 +21,8 @@ pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.85)
 find_package(dnnl 3.2 CONFIG REQUIRED)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+# Headers only, from the npm package.
+find_path(USEARCH_INCLUDE usearch/index_dense.hpp PATHS "${CMAKE_SOURCE_DIR}/.deps/npm/usearch/include" NO_DEFAULT_PATH REQUIRED)
+add_library(usearch INTERFACE)
+target_include_directories(usearch SYSTEM INTERFACE "${USEARCH_INCLUDE}")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs everything the build and the tests need, by name and version. Safe to run again: it only does what is missing.
-# System packages come from tools/deps/apt.txt, wheels from tools/deps/wheels.txt (into .deps/venv).
+# System packages come from tools/deps/apt.txt, wheels from tools/deps/wheels.txt (into .deps/venv), npm packages from
+# tools/deps/npm.txt (unpacked into .deps/npm; nothing in them is run).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,6 +16,7 @@ while read -r name; do
   case "$name" in ''|'#'*) continue;; esac
   dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing+=("$name")
 done < tools/deps/apt.txt
+command -v npm >/dev/null || missing+=(npm)  # Debian's, unless another is there
 if [ ${#missing[@]} -gt 0 ]; then
   say "installing ${#missing[@]} system packages: ${missing[*]}"
   as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
@@ -35,6 +37,17 @@ fi
 say "installing wheels: $(grep -v '^#' tools/deps/wheels.txt | tr '\n' ' ')"
 .deps/venv/bin/pip install -q --no-deps --disable-pip-version-check -r tools/deps/wheels.txt 2>.deps/pip.log \
   || { tail -20 .deps/pip.log; say "pip failed; the whole log is .deps/pip.log"; exit 1; }
+
+while read -r package; do
+  case "$package" in ''|'#'*) continue;; esac
+  name=${package%@*}
+  say "unpacking $package"
+  rm -rf ".deps/npm/$name" .deps/npm/pack && mkdir -p ".deps/npm/$name" .deps/npm/pack
+  npm pack --silent --pack-destination .deps/npm/pack "$package" >.deps/npm.log 2>&1 \
+    || { tail -20 .deps/npm.log; say "npm failed; the whole log is .deps/npm.log"; exit 1; }
+  tar -xzf .deps/npm/pack/*.tgz --strip-components 1 -C ".deps/npm/$name"
+  rm -rf .deps/npm/pack
+done < tools/deps/npm.txt
 
 rm -f .deps/stamp-*
 touch "$stamp"

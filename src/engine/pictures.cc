@@ -156,14 +156,8 @@ PictureSource picture_files(std::vector<std::filesystem::path> paths) {
 }
 
 PixelBatch read_picture(const Model& model, const PictureSource& source, std::size_t i) {
-  const auto& config = model.rep().checkpoint.config.preprocess;
   const auto image = decode_image(source.read(i), source.name(i), model.rep().decode);
-  PixelBatch picture{1, config.size_px, {}};
-  const PictureSize size = input_size(shown_size(image), config);
-  if (config.resize_mode == ResizeMode::kPatches) picture.sizes.push_back(size);
-  picture.pixels.resize(size.bytes());
-  transform_image(image, config, picture.pixels);
-  return picture;
+  return model_input(image, model.rep().checkpoint.config.preprocess);
 }
 
 std::size_t embed_pictures(const Model& model, const PictureSource& source,

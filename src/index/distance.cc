@@ -51,6 +51,25 @@ void dot_rows_simd(const float* query, const std::uint16_t* rows, std::size_t wi
     scores[i] = dot_row(query, rows + i * width, width);
 }
 
+std::int32_t dot_integers_simd(const std::int8_t* a, const std::int8_t* b, std::size_t count) {
+  const hn::ScalableTag<std::int16_t> i16;
+  const hn::Rebind<std::int8_t, decltype(i16)> i8;
+  const hn::RepartitionToWide<decltype(i16)> i32;
+  const std::size_t lanes = hn::Lanes(i16);
+  // Products of neighbours are added in pairs; the two sums of each step take turns.
+  auto sum0 = hn::Zero(i32), sum1 = hn::Zero(i32), sum2 = hn::Zero(i32), sum3 = hn::Zero(i32);
+  const auto wide = [&](const std::int8_t* p) { return hn::PromoteTo(i16, hn::LoadU(i8, p)); };
+  std::size_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    sum0 = hn::ReorderWidenMulAccumulate(i32, wide(a + i), wide(b + i), sum0, sum1);
+    sum2 = hn::ReorderWidenMulAccumulate(i32, wide(a + i + lanes), wide(b + i + lanes), sum2, sum3);
+  }
+  const auto sum = hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3));
+  std::int32_t total = hn::GetLane(hn::SumOfLanes(i32, sum));
+  for (; i < count; ++i) total += static_cast<std::int32_t>(a[i]) * b[i];
+  return total;
+}
+
 }  // namespace tandem::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -59,6 +78,7 @@ namespace tandem {
 namespace {
 
 HWY_EXPORT(dot_rows_simd);
+HWY_EXPORT(dot_integers_simd);
 
 constexpr std::size_t kChunkRows = 4'096;
 // Below this many values the scan takes less time than starting a thread.
@@ -70,6 +90,10 @@ void dot_rows(std::span<const float> query, std::span<const std::uint16_t> rows,
               std::span<float> scores) {
   assert(rows.size() == query.size() * scores.size());
   HWY_DYNAMIC_DISPATCH(dot_rows_simd)(query.data(), rows.data(), query.size(), scores);
+}
+
+std::int32_t dot_integers(const std::int8_t* a, const std::int8_t* b, std::size_t count) {
+  return HWY_DYNAMIC_DISPATCH(dot_integers_simd)(a, b, count);
 }
 
 bool ranks_before(const Scored& a, const Scored& b) {

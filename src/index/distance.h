@@ -14,6 +14,9 @@ namespace tandem {
 void dot_rows(std::span<const float> query, std::span<const std::uint16_t> rows,
               std::span<float> scores);
 
+// Exact dot product of `count` integers; none is -128.
+std::int32_t dot_integers(const std::int8_t* a, const std::int8_t* b, std::size_t count);
+
 struct Scored {
   std::int64_t id = 0;
   float score = 0;

@@ -61,6 +61,24 @@ TEST(DotRows, ReadsSubnormalHalvesAndInfinities) {
   EXPECT_TRUE(std::isinf(scores[1]));
 }
 
+TEST(DotIntegers, EqualsTheSumForEveryLength) {
+  Rng rng(3);
+  for (std::size_t count = 0; count < 300; count += count < 80 ? 1 : 37) {
+    std::vector<std::int8_t> a(count);
+    std::vector<std::int8_t> b(count);
+    std::int32_t sum = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      // The largest products, every third time.
+      a[i] =
+          static_cast<std::int8_t>(count % 3 == 0 ? -127 : static_cast<int>(rng.below(255)) - 127);
+      b[i] =
+          static_cast<std::int8_t>(count % 3 == 0 ? -127 : static_cast<int>(rng.below(255)) - 127);
+      sum += a[i] * b[i];
+    }
+    EXPECT_EQ(dot_integers(a.data(), b.data(), count), sum) << count;
+  }
+}
+
 TEST(TopK, KeepsTheBestAndBreaksTiesById) {
   TopK top(3);
   for (const Scored s : {Scored{9, 0.5F}, {4, 0.5F}, {1, 0.1F}, {7, 0.9F}, {2, 0.5F}, {3, NAN}})

@@ -12,13 +12,13 @@ namespace tandem {
 namespace {
 
 constexpr std::int64_t kApplicationId = 0x544E444D;  // "TNDM"
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 constexpr int kMaxWidth = 65'536;
 
 // Numbers must equal the constants above.
 constexpr const char* kCreate = R"sql(
 PRAGMA application_id = 1414415437;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE items(
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -34,13 +34,30 @@ CREATE INDEX items_by_content ON items(sha256);
 CREATE TABLE vectors(
   id INTEGER PRIMARY KEY REFERENCES items(id) ON DELETE CASCADE,
   vector BLOB NOT NULL,
-  checksum INTEGER NOT NULL);
+  checksum INTEGER NOT NULL,
+  revision INTEGER NOT NULL);
+CREATE UNIQUE INDEX vectors_by_revision ON vectors(revision);
+)sql";
+
+constexpr const char* kFromVersion1 = R"sql(
+ALTER TABLE vectors ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+UPDATE vectors SET revision = id;
+CREATE UNIQUE INDEX vectors_by_revision ON vectors(revision);
+INSERT INTO meta SELECT 'revision', ifnull(max(revision), 0) FROM vectors;
+PRAGMA user_version = 2;
 )sql";
 
 Error not_a_collection(const Database& database, std::string_view why) {
   return Error(Kind::kCorrupt,
                fmt::format("{}: is not a collection ({}). Expected one made by \"tandem index\".",
                            database.name(), why));
+}
+
+// A trigger or a view would run a stranger's statements.
+bool runs_code(Database& database) {
+  return database.integer(
+             "SELECT count(*) FROM sqlite_schema WHERE type IN ('trigger', 'view')"
+             " OR (type = 'table' AND sql LIKE 'CREATE VIRTUAL%')") != 0;
 }
 
 }  // namespace
@@ -62,7 +79,29 @@ void create_schema(Database& database, const CollectionMeta& meta) {
   insert.bind(1, "model_name").bind(2, meta.model_name).run();
   insert.bind(1, "fingerprint").bind(2, meta.fingerprint).run();
   insert.bind(1, "width").bind(2, std::to_string(meta.width)).run();
+  insert.bind(1, "revision").bind(2, "0").run();
   transaction.commit();
+}
+
+void migrate_schema(Database& database) {
+  const auto is_old = [&] {
+    return database.integer("PRAGMA application_id") == kApplicationId &&
+           database.integer("PRAGMA user_version") == 1;
+  };
+  if (!is_old()) return;
+  Transaction transaction(database, Transaction::Kind::kWrite);
+  if (runs_code(database)) throw not_a_collection(database, "its tables are not a collection's");
+  if (is_old()) database.execute(kFromVersion1);
+  transaction.commit();
+}
+
+std::int64_t last_revision(Database& database) {
+  return database.integer("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'revision'");
+}
+
+void set_last_revision(Database& database, std::int64_t revision) {
+  Statement update(database, "UPDATE meta SET value = ? WHERE key = 'revision'");
+  update.bind(1, std::to_string(revision)).run();
 }
 
 CollectionMeta read_schema(Database& database) {
@@ -75,15 +114,16 @@ CollectionMeta read_schema(Database& database) {
                             "Use a newer Tandem.",
                             database.name(), version, kVersion));
   }
+  if (version == 1) {
+    throw Error(Kind::kUnsupported,
+                database.name() + ": an older Tandem made it. Run \"tandem index\" into it once.");
+  }
   // Exactly our tables and index, no trigger or view that would run a stranger's code.
   const std::int64_t ours = database.integer(
       "SELECT count(*) FROM sqlite_schema WHERE (type = 'table' AND name IN ('meta', 'items', "
       "'vectors'))"
-      " OR (type = 'index' AND name = 'items_by_content')");
-  const std::int64_t others = database.integer(
-      "SELECT count(*) FROM sqlite_schema WHERE type IN ('trigger', 'view')"
-      " OR (type = 'table' AND sql LIKE 'CREATE VIRTUAL%')");
-  if (version < 1 || ours != 4 || others != 0)
+      " OR (type = 'index' AND name IN ('items_by_content', 'vectors_by_revision'))");
+  if (version < 1 || ours != 5 || runs_code(database))
     throw not_a_collection(database, "its tables are not a collection's");
   std::map<std::string, std::string> values;
   Statement select(database, "SELECT key, value FROM meta");

@@ -119,6 +119,15 @@ void transform_image(const Image& image, const PreprocessConfig& config,
   }
 }
 
+PixelBatch model_input(const Image& image, const PreprocessConfig& config) {
+  PixelBatch picture{1, config.size_px, {}};
+  const PictureSize size = input_size(shown_size(image), config);
+  if (config.resize_mode == ResizeMode::kPatches) picture.sizes.push_back(size);
+  picture.pixels.resize(size.bytes());
+  transform_image(image, config, picture.pixels);
+  return picture;
+}
+
 NormaliseTable normalise_table(const PreprocessConfig& config) {
   NormaliseTable table;
   for (int c = 0; c < 3; ++c) {

@@ -79,6 +79,9 @@ PictureSize shown_size(const Image& image);
 void transform_image(const Image& image, const PreprocessConfig& config,
                      std::span<std::uint8_t> out);
 
+// A picture as a model with this config reads it: a batch of one.
+PixelBatch model_input(const Image& image, const PreprocessConfig& config);
+
 // pixel value -> normalised float, one table a channel: [channel][value].
 using NormaliseTable = std::array<std::array<float, 256>, 3>;
 NormaliseTable normalise_table(const PreprocessConfig& config);
