@@ -81,6 +81,10 @@ class Store {
   virtual std::vector<Item> items(std::span<const std::int64_t> ids) const = 0;
   // (N,width) of those ids. Throws kNotFound when one is missing.
   virtual Matrix vectors(std::span<const std::int64_t> ids) const = 0;
+  // Ids of the items that fulfil `filter`, newest (mtime) first, equal ones by id. Throws
+  // kUnsupported where a database cannot order.
+  virtual std::vector<std::int64_t> list(const std::optional<ItemFilter>& filter,
+                                         std::size_t offset, std::size_t limit) const = 0;
   // At most `count` ids spread over the store, ascending; the same as long as nothing changes.
   virtual std::vector<std::int64_t> sample(std::size_t count) const = 0;
 
