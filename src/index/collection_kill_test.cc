@@ -190,8 +190,8 @@ TEST(CollectionKill, WhatWasAcknowledgedIsThereWholeAfterAKill) {
     }
     const fs::path dir = folder->path() / "c.tandem";
     const auto child = [&](int pipe) {
-      auto collection = Collection::open(dir, OpenMode::kWrite, "",
-                                         fs::exists(dir / "items.sqlite") ? "" : "even", kWidth);
+      auto collection =
+          Collection::open(dir, OpenMode::kWrite, "", next == 0 ? "even" : "", kWidth);
       for (int n = next;; ++n) {
         perform(collection, n);
         acknowledge(pipe, n);
