@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "index/collection.h"
 #include "index/store.h"
+#include "index/store_chroma.h"
 #include "index/store_location.h"
 #include "index/store_pgvector.h"
 
@@ -17,6 +18,7 @@ struct Database {
 
 constexpr Database kDatabases[] = {
     {"pgvector", open_pgvector},
+    {"chroma", open_chroma},
 };
 
 const Database* database_of(const std::string& location) {
