@@ -205,7 +205,7 @@ export function create_grid({ actions, previews, href, selected, near_end }) {
         tile.node.remove();
         tiles.delete(id);
       }
-      layout = list.clientWidth ? empty_layout(list.clientWidth) : layout;
+      layout = list.clientWidth ? empty_layout(list.clientWidth) : null; // hidden: laid out once it is seen
     }
     if (layout) render(first);
   }

@@ -210,7 +210,7 @@ search.listen((results, what) => {
   }
   toolbar.render_results(results, state);
   empty.render(results, is_filtered(state), state);
-  if (what === "all") requestAnimationFrame(() => { if (sentinel.getBoundingClientRect().top < innerHeight * 1.5) search.more(); });
+  if (what === "all" || what === "more") requestAnimationFrame(fill);
 });
 
 // Items of a link have numbers only; their chips say more once they are known.
@@ -224,7 +224,11 @@ function name_terms() {
   }
 }
 
-new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting)) search.more(); }, { rootMargin: "1200px 0px" }).observe(sentinel);
+// The next page is asked for before its end is seen.
+function fill() {
+  if (sentinel.offsetParent && sentinel.getBoundingClientRect().top < innerHeight + 1200) search.more();
+}
+new IntersectionObserver(fill, { rootMargin: "1200px 0px" }).observe(sentinel);
 
 // ---- keys, drops and pastes anywhere
 
