@@ -15,9 +15,9 @@ struct ErrorName {
   const char* name;
 };
 constexpr ErrorName kAlways[] = {
-    {400, "BadRequest"},   {405, "MethodNotAllowed"}, {408, "RequestTimeout"},
-    {414, "UriTooLong"},   {417, "ExpectationFailed"}, {421, "Misdirected"},
-    {429, "Overloaded"},   {431, "HeadersTooLarge"},  {500, "InternalError"},
+    {400, "BadRequest"},     {405, "MethodNotAllowed"},  {408, "RequestTimeout"},
+    {414, "UriTooLong"},     {417, "ExpectationFailed"}, {421, "Misdirected"},
+    {429, "Overloaded"},     {431, "HeadersTooLarge"},   {500, "InternalError"},
     {501, "NotImplemented"}, {503, "Unavailable"},
 };
 constexpr ErrorName kWithKey[] = {{401, "Unauthorized"}, {403, "Forbidden"}};

@@ -1,6 +1,6 @@
-// The OpenAPI 3.1 document of everything that the server answers. openapi.json, which is part of the
-// program, says what each route is asked and answers; the answers that any route may give for the
-// server's own reasons (keys, limits, overload) are filled in here from the tables of routes.
+// The OpenAPI 3.1 document of everything that the server answers. openapi.json, which is part of
+// the program, says what each route is asked and answers; the answers that any route may give for
+// the server's own reasons (keys, limits, overload) are filled in here from the tables of routes.
 #pragma once
 
 #include <string_view>
