@@ -130,19 +130,18 @@ ToolAnswer show_item(Service& service, const json::value& arguments, const Reque
   return answer;
 }
 
-constexpr std::string_view kAnyObject = R"({"type":"object"})";
+constexpr std::string_view kAnyObject = R"json({"type":"object"})json";
 
-constexpr std::array
-    kTools =
-        {Tool{
-             "search", "Search a collection",
-             "Finds pictures and texts by what they show. The query may add and subtract: "
-             "\"sunset + [/path/beach.jpg] - 2*people\"; [PATH] is a picture of this machine, [#7] "
-             "the "
-             "item with that id (alone: more like it). Results below the calibrated cut-off are "
-             "marked "
-             "as not relevant.",
-             R"({"type":"object","required":["query"],"additionalProperties":false,"properties":{
+constexpr std::array kTools = {
+    Tool{
+        "search", "Search a collection",
+        "Finds pictures and texts by what they show. The query may add and subtract: "
+        "\"sunset + [/path/beach.jpg] - 2*people\"; [PATH] is a picture of this machine, [#7] "
+        "the "
+        "item with that id (alone: more like it). Results below the calibrated cut-off are "
+        "marked "
+        "as not relevant.",
+        R"json({"type":"object","required":["query"],"additionalProperties":false,"properties":{
 "query":{"type":"string","description":"Words; + and - between terms; NUMBER* before a term for its weight"},
 "collection":{"type":"string","description":"A name of list_collections; absent: the first"},
 "filter":{"type":"object","description":"Conditions on items, as in {\"width\":{\"gte\":500},\"metadata.camera\":\"X100\"}. Operators: eq ne in gt gte lt lte exists prefix contains; and, or, not"},
@@ -150,73 +149,57 @@ constexpr std::array
 "offset":{"type":"integer","minimum":0,"maximum":1000,"default":0},
 "sort":{"enum":["relevance","newest","oldest"]},
 "relevant_only":{"type":"boolean","default":false},
-"facets":{"type":"array","items":{"type":"string"},"maxItems":16,"description":"Fields whose values are counted"}}})",
-             R"({"type":"object","required":["collection","total","relevant","results"],"properties":{
+"facets":{"type":"array","items":{"type":"string"},"maxItems":16,"description":"Fields whose values are counted"}}})json",
+        R"json({"type":"object","required":["collection","total","relevant","results"],"properties":{
 "collection":{"type":"string"},"total":{"type":"integer"},"relevant":{"type":"integer"},
 "results":{"type":"array","items":{"type":"object","required":["id","uri","score","relevant"],"properties":{
 "id":{"type":"integer"},"uri":{"type":"string"},"caption":{"type":"string"},"score":{"type":"number"},
-"relevant":{"type":"boolean"}}}}}})",
-             search},
-         Tool{
-             "classify", "Classify pictures",
-             "Says which of some labels fits each picture best, with probabilities. Pictures are "
-             "paths "
-             "of this machine, or ids of items in a collection.",
-             R"({"type":"object","required":["labels"],"additionalProperties":false,"properties":{
+"relevant":{"type":"boolean"}}}}}})json",
+        search},
+    Tool{
+        "classify", "Classify pictures",
+        "Says which of some labels fits each picture best, with probabilities. Pictures are "
+        "paths "
+        "of this machine, or ids of items in a collection.",
+        R"json({"type":"object","required":["labels"],"additionalProperties":false,"properties":{
 "pictures":{"type":"array","items":{"type":"string"},"minItems":1,"description":"Paths"},
 "ids":{"type":"array","items":{"type":"integer"},"minItems":1},
 "collection":{"type":"string","description":"Of the ids; absent: the first"},
 "model":{"type":"string"},
 "labels":{"type":"array","items":{"type":"string"},"minItems":1,"maxItems":1000},
-"templates":{"description":"none, simple, openai, icons, or texts with {}"}}})",
-             R"({"type":"object","required":["model","results"],"properties":{"model":{"type":"string"},
+"templates":{"description":"none, simple, openai, icons, or texts with {}"}}})json",
+        R"json({"type":"object","required":["model","results"],"properties":{"model":{"type":"string"},
 "results":{"type":"array","items":{"type":"object","required":["labels"],"properties":{"labels":{"type":"array",
 "items":{"type":"object","required":["label","cosine","probability"],"properties":{"label":{"type":"string"},
-"cosine":{"type":"number"},"probability":{"type":"number"}}}}}}}}})",
-             classify},
-         Tool{
-           "similarity",
-           "Compare texts, pictures and items",
-           "Says how near things are to each other: every pair's cosine, and in words where chance "
-           "could be measured (unrelated, weakly related, related, strongly related).",
-           R"({"type":"object","required":["things"],"additionalProperties":false,"properties":{
+"cosine":{"type":"number"},"probability":{"type":"number"}}}}}}}}})json",
+        classify},
+    Tool{
+        "similarity", "Compare texts, pictures and items",
+        "Says how near things are to each other: every pair's cosine, and in words where chance "
+        "could be measured (unrelated, weakly related, related, strongly related).",
+        R"json({"type":"object","required":["things"],"additionalProperties":false,"properties":{
 "things":{"type":"array","minItems":2,"maxItems":16,"items":{"type":"object","additionalProperties":false,
 "description":"Exactly one of text, picture (a path) and id (of an item in the collection)",
-           "properties" : {
-             "text" : {"type" : "string"},
-             "picture" : {"type" : "string"},
-             "id" : {"type" : "integer"}
-           }
-         }},
-    "collection"
-    : {"type" : "string", "description" : "Of the ids, and what pictures are measured against"}
-}
-})",
-         R"({"type":"object","required":["model","pairs"],"properties":{"model":{"type":"string"},
+"properties":{"text":{"type":"string"},"picture":{"type":"string"},"id":{"type":"integer"}}}},
+"collection":{"type":"string","description":"Of the ids, and what pictures are measured against"}}})json",
+        R"json({"type":"object","required":["model","pairs"],"properties":{"model":{"type":"string"},
 "pairs":{"type":"array","items":{"type":"object","required":["a","b","cosine"],"properties":{"a":{"type":"integer"},
 "b":{"type":"integer"},"cosine":{"type":"number"},"deviations":{"type":["number","null"]},
-"words":{"type":["string","null"]}}}}}})",
-         similarity
-}
-,
-    Tool{"list_collections",
-         "List the collections",
-         "Names, sizes and models of the collections.",
-         R"({"type":"object","additionalProperties":false,"properties":{}})",
-         R"({"type":"object","required":["collections"],"properties":{"collections":{"type":"array",
-"items":{"type":"object","required":["name","model","items"]}}}})",
-         list_collections},
+"words":{"type":["string","null"]}}}}}})json",
+        similarity},
     Tool{
-        "show_item",
-        "Look at an item",
-        "What is known of an item, and its picture to look at.",
-        R"({"type":"object","required":["id"],"additionalProperties":false,"properties":{"id":{"type":"integer"},
+        "list_collections", "List the collections", "Names, sizes and models of the collections.",
+        R"json({"type":"object","additionalProperties":false,"properties":{}})json",
+        R"json({"type":"object","required":["collections"],"properties":{"collections":{"type":"array",
+"items":{"type":"object","required":["name","model","items"]}}}})json",
+        list_collections},
+    Tool{
+        "show_item", "Look at an item", "What is known of an item, and its picture to look at.",
+        R"json({"type":"object","required":["id"],"additionalProperties":false,"properties":{"id":{"type":"integer"},
 "collection":{"type":"string"},"side":{"type":"integer","minimum":32,"maximum":2048,"default":512,
-"description":"The longer side of the picture, in pixels"}}})",
-        kAnyObject,
-        show_item},
-}
-;
+"description":"The longer side of the picture, in pixels"}}})json",
+        kAnyObject, show_item},
+};
 
 }  // namespace
 
