@@ -96,18 +96,17 @@ struct Batcher::Rep {
         waiting_level(metrics.level("tandem_queue_waiting", "Texts and pictures in the queue.")),
         late(metrics.counter("tandem_queue_late_total",
                              "Requests whose deadline passed in the queue.")),
-        refused(metrics.counter("tandem_queue_refused_total",
-                                "Requests that found the queue full.")),
-        queue_seconds(metrics.seconds("tandem_stage_seconds", "Time a stage took.",
-                                      "stage=\"queue\"")),
-        tokenize_seconds(metrics.seconds("tandem_stage_seconds", "Time a stage took.",
-                                         "stage=\"tokenize\"")),
-        compute_seconds(metrics.seconds("tandem_stage_seconds", "Time a stage took.",
-                                        "stage=\"compute\"")),
-        text_sizes(metrics.sizes("tandem_batch_size", "Items computed at once.",
-                                 "kind=\"text\"")),
-        picture_sizes(metrics.sizes("tandem_batch_size", "Items computed at once.",
-                                    "kind=\"picture\"")),
+        refused(
+            metrics.counter("tandem_queue_refused_total", "Requests that found the queue full.")),
+        queue_seconds(
+            metrics.seconds("tandem_stage_seconds", "Time a stage took.", "stage=\"queue\"")),
+        tokenize_seconds(
+            metrics.seconds("tandem_stage_seconds", "Time a stage took.", "stage=\"tokenize\"")),
+        compute_seconds(
+            metrics.seconds("tandem_stage_seconds", "Time a stage took.", "stage=\"compute\"")),
+        text_sizes(metrics.sizes("tandem_batch_size", "Items computed at once.", "kind=\"text\"")),
+        picture_sizes(
+            metrics.sizes("tandem_batch_size", "Items computed at once.", "kind=\"picture\"")),
         text_pace(256, the_options.max_tokens),
         picture_pace(1, the_options.max_pictures),
         thread([this] { live(); }) {}
@@ -235,8 +234,8 @@ struct Batcher::Rep {
       cost += entry->cost;
     }
     const auto& encoder = *model.rep().encoder;
-    auto out = texts ? encoder.encode_texts(joined_texts(batch))
-                     : encoder.encode_images(joined(batch));
+    auto out =
+        texts ? encoder.encode_texts(joined_texts(batch)) : encoder.encode_images(joined(batch));
     const double seconds = seconds_since(begin);
     compute_seconds.observe(seconds);
     (texts ? text_sizes : picture_sizes).observe(static_cast<double>(count));
@@ -303,8 +302,8 @@ Matrix Batcher::texts(const std::vector<std::string>& texts, Clock::time_point d
 
 Matrix Batcher::pictures(const std::vector<PixelBatch>& pictures, Clock::time_point deadline) {
   Matrix out(pictures.size(), static_cast<std::size_t>(rep_->model.width()));
-  const auto part = std::max<std::size_t>(
-      1, std::min(rep_->options.max_pictures, rep_->options.max_waiting / 4));
+  const auto part =
+      std::max<std::size_t>(1, std::min(rep_->options.max_pictures, rep_->options.max_waiting / 4));
   for (std::size_t begin = 0; begin < pictures.size(); begin += part) {
     Entry entry;
     entry.what = What::kPictures;

@@ -61,8 +61,7 @@ bool give_up_rights(const WorkerLimits& limits) {
        {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap),
         SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(getrandom),
         SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(sched_yield),
-        SCMP_SYS(clock_gettime), SCMP_SYS(restart_syscall), SCMP_SYS(exit),
-        SCMP_SYS(exit_group)}) {
+        SCMP_SYS(clock_gettime), SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group)}) {
     holds = holds && seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0;
   }
   // Memory may not become code.

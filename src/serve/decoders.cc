@@ -50,7 +50,8 @@ class Child {
     if (failed != 0 ||
         send_all(socket_, bytes_of(limits), Clock::now() + options.timeout) != Transfer::kDone) {
       end();
-      throw Error(Kind::kInternal, std::string("a decoder did not start: ") + std::strerror(failed));
+      throw Error(Kind::kInternal,
+                  std::string("a decoder did not start: ") + std::strerror(failed));
     }
   }
 
@@ -198,7 +199,8 @@ struct Decoders::Rep {
       out.input.pixels.resize(reply.pixel_bytes);
       if (job.input->resize_mode == ResizeMode::kPatches) out.input.sizes = {reply.input};
     }
-    how = receive_all(child.socket(), std::as_writable_bytes(std::span(out.input.pixels)), deadline);
+    how =
+        receive_all(child.socket(), std::as_writable_bytes(std::span(out.input.pixels)), deadline);
     if (how == Transfer::kDone) how = receive_all(child.socket(), out.preview, deadline);
     if (how != Transfer::kDone) lose(child, how);
     return out;

@@ -16,11 +16,11 @@ std::string field(const Head& head, const char* name) {
 // As given where it can stand in logs and headers.
 std::string request_id(ServerState& state, const Head& head) {
   auto given = field(head, "x-request-id");
-  const bool sane = !given.empty() && given.size() <= 64 &&
-                    std::all_of(given.begin(), given.end(), [](char c) {
-                      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-                             (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.';
-                    });
+  const bool sane =
+      !given.empty() && given.size() <= 64 && std::all_of(given.begin(), given.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               c == '-' || c == '_' || c == '.';
+      });
   return sane ? given : state.new_id();
 }
 
@@ -73,9 +73,9 @@ void check_route(ServerState& state, const Head& head, Passage& passage) {
     passage.answer = preflight(match);
     return;
   }
-  passage.answer = error_answer(
-      HttpError(405, "method_not_allowed", "this path takes " + match.allowed), ErrorShape::kTandem,
-      passage.id);
+  passage.answer =
+      error_answer(HttpError(405, "method_not_allowed", "this path takes " + match.allowed),
+                   ErrorShape::kTandem, passage.id);
   passage.answer->headers.emplace_back("Allow", match.allowed);
 }
 
@@ -112,8 +112,7 @@ Passage pass(ServerState& state, const Head& head, const std::string& socket_pee
              Clock::time_point now) {
   Passage passage;
   passage.id = request_id(state, head);
-  passage.peer =
-      forwarded_peer(socket_peer, field(head, "x-forwarded-for"), state.options.proxies);
+  passage.peer = forwarded_peer(socket_peer, field(head, "x-forwarded-for"), state.options.proxies);
   try {
     check_target(state, head, passage);
     check_origin(state, head, passage);

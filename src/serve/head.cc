@@ -59,8 +59,8 @@ bool read_request_line(std::string_view line, Head& head, HeadFault& fault) {
 
 // Of these a second one could be read by another program instead of the first.
 constexpr std::array<std::string_view, 8> kOnlyOnce = {
-    "host",          "content-length", "transfer-encoding", "content-type",
-    "authorization", "origin",         "expect",            "content-encoding"};
+    "host",   "content-length", "transfer-encoding", "content-type", "authorization",
+    "origin", "expect",         "content-encoding"};
 
 bool read_field(std::string_view line, Head& head, HeadFault& fault) {
   if (line.front() == ' ' || line.front() == '\t') {

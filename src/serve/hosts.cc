@@ -61,8 +61,8 @@ bool is_same_origin(std::string_view origin, std::string_view host) {
   if (scheme != "http" && scheme != "https") return false;
   const auto with_port = [&](std::string_view text) {
     auto out = lower(text);
-    const bool has_port = out.find(':', out.find(']') == std::string::npos ? 0 : out.find(']')) !=
-                          std::string::npos;
+    const bool has_port =
+        out.find(':', out.find(']') == std::string::npos ? 0 : out.find(']')) != std::string::npos;
     if (!has_port) out += scheme == "https" ? ":443" : ":80";
     return out;
   };

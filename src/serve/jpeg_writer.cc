@@ -73,8 +73,8 @@ Image shrunk(const Image& image, int side_px) {
   const int longer = std::max(image.width, image.height);
   if (longer <= side_px) return image;
   const auto scaled = [&](int side) {
-    return std::max(1, static_cast<int>((static_cast<std::int64_t>(side) * side_px + longer / 2) /
-                                        longer));
+    return std::max(
+        1, static_cast<int>((static_cast<std::int64_t>(side) * side_px + longer / 2) / longer));
   };
   return resize(image, scaled(image.width), scaled(image.height), Filter::kBilinear);
 }

@@ -85,8 +85,7 @@ Histogram& Metrics::sizes(const std::string& name, const std::string& help,
   return histogram(name, help, labels, kSizes);
 }
 
-Gauge& Metrics::level(const std::string& name, const std::string& help,
-                      const std::string& labels) {
+Gauge& Metrics::level(const std::string& name, const std::string& help, const std::string& labels) {
   const std::lock_guard lock(mutex_);
   auto& member = family(name, help, "gauge").gauges[labels];
   if (member == nullptr) member = std::make_unique<Gauge>();

@@ -30,7 +30,8 @@ int RateLimit::take(const std::string& who, Clock::time_point now) {
 // A full bucket says nothing that a new one would not. Where none is, the peers are so many that
 // all may begin anew.
 void RateLimit::forget_full(Clock::time_point now) {
-  std::erase_if(buckets_, [&](const auto& entry) { return tokens_at(entry.second, now) >= burst_; });
+  std::erase_if(buckets_,
+                [&](const auto& entry) { return tokens_at(entry.second, now) >= burst_; });
   if (buckets_.size() >= kMostBuckets) buckets_.clear();
 }
 

@@ -19,8 +19,8 @@ class Router {
   explicit Router(std::span<const std::span<const Route>> tables);
 
   struct Match {
-    const Route* route = nullptr;  // null: no such path, or not with this method
-    std::size_t index = 0;         // of the route among all
+    const Route* route = nullptr;                 // null: no such path, or not with this method
+    std::size_t index = 0;                        // of the route among all
     std::map<std::string, std::string> captures;  // decoded
     std::string allowed;  // methods of the path, "GET, HEAD, POST"; empty: no such path
   };

@@ -46,9 +46,7 @@ class Admission {
   std::size_t all_places() const { return places_ + kOpenPlaces; }
 
  private:
-  static bool is_open(Access access) {
-    return access == Access::kOpen || access == Access::kAdmin;
-  }
+  static bool is_open(Access access) { return access == Access::kOpen || access == Access::kAdmin; }
   std::size_t& taken(Access access) { return is_open(access) ? taken_open_ : taken_; }
   std::size_t places_;
   std::size_t taken_ = 0;

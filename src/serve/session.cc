@@ -1,5 +1,5 @@
-// One connection: reads a head, lets the gate decide, reads the body, has the route run on a worker,
-// writes the answer, and begins anew. Between requests it holds no buffers.
+// One connection: reads a head, lets the gate decide, reads the body, has the route run on a
+// worker, writes the answer, and begins anew. Between requests it holds no buffers.
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
@@ -117,8 +117,7 @@ class Session : public Connection, public std::enable_shared_from_this<Session> 
   void on_readable() {
     auto& scratch = state_.scratch;
     error_code error;
-    const auto count =
-        socket_.read_some(asio::buffer(scratch.data(), scratch.size()), error);
+    const auto count = socket_.read_some(asio::buffer(scratch.data(), scratch.size()), error);
     if (error == asio::error::would_block) return wait_for_bytes();
     if (error || count == 0) return close();
     if (stage_ == Stage::kLinger) {
@@ -134,8 +133,10 @@ class Session : public Connection, public std::enable_shared_from_this<Session> 
       received_ = Clock::now();
       begin(Stage::kHead, received_ + state_.options.header_timeout);
     }
-    if (stage_ == Stage::kHead) read_head_from(in_);
-    else if (stage_ == Stage::kBody) read_body();
+    if (stage_ == Stage::kHead)
+      read_head_from(in_);
+    else if (stage_ == Stage::kBody)
+      read_body();
   }
 
   void read_head_from(std::string_view bytes) {
@@ -165,9 +166,8 @@ class Session : public Connection, public std::enable_shared_from_this<Session> 
 
   // A refused request's body is short, and on its way already.
   bool discards_body() const {
-    return !head_->has_body() ||
-           (!head_->chunked && !head_->expects_continue &&
-            head_->content_length.value_or(0) <= kDiscardedBytes);
+    return !head_->has_body() || (!head_->chunked && !head_->expects_continue &&
+                                  head_->content_length.value_or(0) <= kDiscardedBytes);
   }
 
   bool say_continue() {
@@ -197,8 +197,8 @@ class Session : public Connection, public std::enable_shared_from_this<Session> 
       return refuse(HttpError(503, "overloaded", "too much is being sent at once", {}, 1));
     }
     const auto now = Clock::now();
-    const auto earned = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(
-        static_cast<double>(body_->wire_bytes()) / kLeastBytesPerS));
+    const auto earned = std::chrono::duration_cast<Clock::duration>(
+        std::chrono::duration<double>(static_cast<double>(body_->wire_bytes()) / kLeastBytesPerS));
     deadline_ = std::min(now, body_began_ + earned) + state_.options.body_idle_timeout;
     if (in_.empty()) in_ = {};
     wait_for_bytes();
@@ -210,9 +210,9 @@ class Session : public Connection, public std::enable_shared_from_this<Session> 
     const auto& route = *passage_.match.route;
     received_ = Clock::now();
     if (!state_.admission.enter(route.access)) {
-      return respond(error_answer(
-          HttpError(429, "overloaded", "too many requests are being worked on", {}, 1),
-          route.errors, passage_.id));
+      return respond(
+          error_answer(HttpError(429, "overloaded", "too many requests are being worked on", {}, 1),
+                       route.errors, passage_.id));
     }
     state_.in_progress.add(1);
     begin(Stage::kRoute, Clock::time_point::max());
@@ -239,12 +239,12 @@ class Session : public Connection, public std::enable_shared_from_this<Session> 
 
   // On a worker: hands the answer to the connections' thread.
   void finish(Response answer, Access access) {
-    asio::post(state_.io, [self = shared_from_this(), answer = std::move(answer),
-                           access]() mutable {
-      self->state_.admission.leave(access);
-      self->state_.in_progress.add(-1);
-      if (self->stage_ != Stage::kClosed) self->respond(std::move(answer));
-    });
+    asio::post(state_.io,
+               [self = shared_from_this(), answer = std::move(answer), access]() mutable {
+                 self->state_.admission.leave(access);
+                 self->state_.in_progress.add(-1);
+                 if (self->stage_ != Stage::kClosed) self->respond(std::move(answer));
+               });
   }
 
   // What cannot be answered by a route, and leaves the bytes that follow without meaning.
@@ -283,15 +283,15 @@ class Session : public Connection, public std::enable_shared_from_this<Session> 
 
   // Slow readers: their time begins anew with each piece they take.
   void write_rest() {
-    socket_.async_write_some(
-        asio::buffer(out_), [self = shared_from_this()](error_code error, std::size_t sent) {
-          if (self->stage_ == Stage::kClosed) return;
-          if (error) return self->close();
-          self->out_.erase(0, sent);
-          if (self->out_.empty()) return self->after_answer();
-          self->deadline_ = Clock::now() + kWriteTime;
-          self->write_rest();
-        });
+    socket_.async_write_some(asio::buffer(out_),
+                             [self = shared_from_this()](error_code error, std::size_t sent) {
+                               if (self->stage_ == Stage::kClosed) return;
+                               if (error) return self->close();
+                               self->out_.erase(0, sent);
+                               if (self->out_.empty()) return self->after_answer();
+                               self->deadline_ = Clock::now() + kWriteTime;
+                               self->write_rest();
+                             });
   }
 
   void record(int status) {
@@ -299,17 +299,17 @@ class Session : public Connection, public std::enable_shared_from_this<Session> 
     const auto* route = passage_.match.route;
     state_.count(route == nullptr ? state_.router.size() : passage_.match.index, status, took);
     if (!state_.options.access_log) return;
-    state_.options.access_log(access_line(
-        {.id = passage_.id,
-         .peer = passage_.peer.empty() ? peer_ : passage_.peer,
-         .key = passage_.key,
-         .method = head_ ? std::string_view(head_->method) : std::string_view(),
-         .route = route == nullptr ? std::string_view() : route->path,
-         .status = status,
-         .bytes_in = body_ ? body_->wire_bytes() : 0,
-         .bytes_out = out_.size(),
-         .took = took},
-        std::chrono::system_clock::now()));
+    state_.options.access_log(
+        access_line({.id = passage_.id,
+                     .peer = passage_.peer.empty() ? peer_ : passage_.peer,
+                     .key = passage_.key,
+                     .method = head_ ? std::string_view(head_->method) : std::string_view(),
+                     .route = route == nullptr ? std::string_view() : route->path,
+                     .status = status,
+                     .bytes_in = body_ ? body_->wire_bytes() : 0,
+                     .bytes_out = out_.size(),
+                     .took = took},
+                    std::chrono::system_clock::now()));
   }
 
   void after_answer() {

@@ -74,8 +74,7 @@ std::optional<Target> parse_target(std::string_view target) {
   if (parts.path.empty() && !parts.host.empty()) parts.path = "/";
   if (!parts.path.starts_with('/')) return std::nullopt;
   if (!percent_decoded(parts.path, Plus::kPlus)) return std::nullopt;
-  if (question != std::string_view::npos &&
-      !read_query(target.substr(question + 1), parts.query)) {
+  if (question != std::string_view::npos && !read_query(target.substr(question + 1), parts.query)) {
     return std::nullopt;
   }
   return parts;

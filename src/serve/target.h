@@ -14,8 +14,8 @@ enum class Plus { kPlus, kSpace };
 std::optional<std::string> percent_decoded(std::string_view text, Plus plus);
 
 struct Target {
-  std::string host;  // of "GET http://host/path", else empty
-  std::string path;  // "/v1/items/7", not decoded; "*" of OPTIONS
+  std::string host;                          // of "GET http://host/path", else empty
+  std::string path;                          // "/v1/items/7", not decoded; "*" of OPTIONS
   std::map<std::string, std::string> query;  // decoded; the last of equal names
 };
 

@@ -39,8 +39,7 @@ void Workers::live() {
   std::unique_lock lock(mutex_);
   while (true) {
     ++idle_;
-    const bool some =
-        some_.wait_for(lock, kIdle, [&] { return !waiting_.empty() || closing_; });
+    const bool some = some_.wait_for(lock, kIdle, [&] { return !waiting_.empty() || closing_; });
     --idle_;
     if (waiting_.empty() && (closing_ || !some)) break;
     if (waiting_.empty()) continue;
