@@ -137,10 +137,8 @@ constexpr std::array kTools = {
         "search", "Search a collection",
         "Finds pictures and texts by what they show. The query may add and subtract: "
         "\"sunset + [/path/beach.jpg] - 2*people\"; [PATH] is a picture of this machine, [#7] "
-        "the "
-        "item with that id (alone: more like it). Results below the calibrated cut-off are "
-        "marked "
-        "as not relevant.",
+        "the item with that id (alone: more like it). Results below the calibrated cut-off "
+        "are marked as not relevant.",
         R"json({"type":"object","required":["query"],"additionalProperties":false,"properties":{
 "query":{"type":"string","description":"Words; + and - between terms; NUMBER* before a term for its weight"},
 "collection":{"type":"string","description":"A name of list_collections; absent: the first"},
@@ -159,8 +157,7 @@ constexpr std::array kTools = {
     Tool{
         "classify", "Classify pictures",
         "Says which of some labels fits each picture best, with probabilities. Pictures are "
-        "paths "
-        "of this machine, or ids of items in a collection.",
+        "paths of this machine, or ids of items in a collection.",
         R"json({"type":"object","required":["labels"],"additionalProperties":false,"properties":{
 "pictures":{"type":"array","items":{"type":"string"},"minItems":1,"description":"Paths"},
 "ids":{"type":"array","items":{"type":"integer"},"minItems":1},
