@@ -32,7 +32,8 @@ std::unique_ptr<Store> open_store(const std::string& location, OpenMode mode,
                                   const StoreMeta& asked) {
   if (const auto* database = database_of(location))
     return database->open(parse_store_location(location), mode, asked);
-  return nullptr;
+  return std::make_unique<Collection>(
+      Collection::open(location, mode, asked.model_name, asked.fingerprint, asked.width));
 }
 
 bool is_database(const std::string& location) { return database_of(location) != nullptr; }

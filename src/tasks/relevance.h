@@ -72,7 +72,7 @@ struct Relevance {
   float cut_off = -1;
   std::array<CutOff, 2> by_kind;  // pictures, texts
 
-  const CutOff& of(ItemKind kind) const { return by_kind[static_cast<std::size_t>(kind)]; }
+  const CutOff& cut(ItemKind kind) const { return by_kind[static_cast<std::size_t>(kind)]; }
 };
 // query: (E) unit.
 Relevance relevance(const Calibration& calibration, std::span<const float> query, bool pictorial);
