@@ -69,7 +69,8 @@ TEST(OpenApi, NamesOnlyWhatItDefines) {
 TEST(OpenApi, GivesEachOperationItsOwnName) {
   std::set<std::string> names;
   std::size_t count = 0;
-  for (const auto& path : openapi_document().at("paths").get_object()) {
+  const json::object document = openapi_document();
+  for (const auto& path : document.at("paths").get_object()) {
     for (const auto& operation : path.value().get_object()) {
       names.insert(std::string(operation.value().at("operationId").as_string().c_str()));
       ++count;
