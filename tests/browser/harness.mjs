@@ -50,9 +50,8 @@ export async function done(page) {
   await page.context().close();
 }
 
-// rules: those of a group ("cat.color"), or all.
+// Requires: AXE was evaluated on the page. group: of rules ("cat.color"); undefined: all.
 export async function accessible(page, what, group) {
-  await page.evaluate(AXE);
   const { violations } = await page.evaluate((tag) => window.axe.run(document, { resultTypes: ["violations"], ...(tag ? { runOnly: [tag] } : {}) }), group);
   const found = violations.map(({ id, nodes }) => `${what}: ${id}: ${nodes.slice(0, 3).map(({ html, failureSummary }) => `${html.slice(0, 200)} ${failureSummary}`).join(" | ")}`);
   assert.deepEqual(found, []);
@@ -71,9 +70,8 @@ export const summary = (page) => page.locator(".summary").textContent();
 export async function ask(page, text) {
   await page.focus("#query");
   await page.keyboard.insertText(text);
-  await page.waitForTimeout(80);
+  await page.waitForTimeout(120);
   await settled(page);
-  await page.waitForLoadState("networkidle");
 }
 
 export function temporary() {
