@@ -1,0 +1,40 @@
+// Where a location leads: one row a kind of database.
+#include "index/collection.h"
+#include "index/store.h"
+#include "index/store_location.h"
+#include "index/store_pgvector.h"
+
+namespace tandem {
+namespace {
+
+struct Database {
+  std::string_view scheme;
+  std::unique_ptr<Store> (*open)(StoreLocation location, OpenMode mode, const StoreMeta& asked);
+};
+
+constexpr Database kDatabases[] = {
+    {"pgvector", open_pgvector},
+};
+
+const Database* database_of(const std::string& location) {
+  const auto scheme = location.substr(0, location.find("://"));
+  if (scheme.size() == location.size()) return nullptr;
+  for (const auto& database : kDatabases) {
+    if (scheme == database.scheme || scheme == std::string(database.scheme) + "+https")
+      return &database;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::unique_ptr<Store> open_store(const std::string& location, OpenMode mode,
+                                  const StoreMeta& asked) {
+  if (const auto* database = database_of(location))
+    return database->open(parse_store_location(location), mode, asked);
+  return nullptr;
+}
+
+bool is_database(const std::string& location) { return database_of(location) != nullptr; }
+
+}  // namespace tandem
