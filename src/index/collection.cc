@@ -1,7 +1,6 @@
 #include "index/collection.h"
 
 #include <algorithm>
-#include <cmath>
 #include <fmt/format.h>
 #include <mutex>
 #include <unordered_set>
@@ -9,7 +8,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/tensor.h"
+#include "core/json.h"
 #include "index/collection_rep.h"
 #include "index/schema.h"
 
@@ -17,9 +16,6 @@ namespace tandem {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kItemColumns =
-    "id, uri, sha256, size_bytes, mtime_ns, width, height, caption, metadata";
 
 // Makes the folder, or takes an empty or half-made one; never one with a user's other files.
 void prepare_folder(const fs::path& dir) {
@@ -37,11 +33,11 @@ void prepare_folder(const fs::path& dir) {
   }
 }
 
-void check_meta(const fs::path& dir, const CollectionMeta& has, const CollectionMeta& asked) {
+void check_meta(const fs::path& dir, const StoreMeta& has, const StoreMeta& asked) {
   const bool other_model = !asked.fingerprint.empty() && asked.fingerprint != has.fingerprint;
   const bool other_width = asked.width > 0 && asked.width != has.width;
   if (!other_model && !other_width) return;
-  const auto named = [](const CollectionMeta& meta) {
+  const auto named = [](const StoreMeta& meta) {
     return fmt::format("{} {} (width {})", meta.model_name, meta.fingerprint.substr(0, 12),
                        meta.width);
   };
@@ -52,28 +48,19 @@ void check_meta(const fs::path& dir, const CollectionMeta& has, const Collection
           dir.string(), named(has), named(asked)));
 }
 
-Item item_of(const Statement& row) {
-  Item item;
-  item.id = row.integer(0);
-  item.uri = row.text(1);
-  item.sha256 = row.text(2);
-  item.size_bytes = static_cast<std::uint64_t>(row.integer(3));
-  item.mtime_ns = row.integer(4);
-  item.width = static_cast<int>(row.integer(5));
-  item.height = static_cast<int>(row.integer(6));
-  item.caption = row.text(7);
-  item.metadata_json = row.text(8);
-  return item;
-}
-
-std::vector<std::uint16_t> to_halves(std::span<const float> row, const Item& item) {
-  std::vector<std::uint16_t> halves(row.size());
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    if (!std::isfinite(row[i]))
-      throw Error(Kind::kInput, item.uri + ": its vector holds NaN or infinity.");
-    halves[i] = float_to_half(row[i]);
+// Metadata as SQLite's functions read them: an object, nothing in it escaped that need not be. One
+// row that is not JSON would make every condition on metadata fail.
+std::string checked_metadata(const Item& item) {
+  if (item.metadata_json == "{}") return item.metadata_json;
+  json::value tree;
+  try {
+    tree = json::parse(item.metadata_json, item.uri + ": metadata");
+  } catch (const Error& error) {
+    throw Error(Kind::kInput, error.what());
   }
-  return halves;
+  if (!tree.is_object())
+    throw Error(Kind::kInput, item.uri + ": its metadata are not a JSON object.");
+  return json::dump(tree);
 }
 
 // The statements of an upsert, prepared once per transaction.
@@ -81,56 +68,69 @@ class Upserter {
  public:
   explicit Upserter(Database& writer)
       : writer_(writer),
-        revision_(last_revision(writer)),
-        item_(
-            writer,
-            "INSERT INTO items(uri, sha256, size_bytes, mtime_ns, width, height, caption, metadata)"
-            " VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(uri) DO UPDATE SET sha256 = "
-            "excluded.sha256,"
-            " size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, width = "
-            "excluded.width,"
-            " height = excluded.height, caption = excluded.caption, metadata = excluded.metadata "
-            "RETURNING id"),
+        revision_(meta_integer(writer, "revision")),
+        count_(meta_integer(writer, "count")),
+        last_id_(writer.integer("SELECT seq FROM sqlite_sequence WHERE name = 'items'")),
+        item_(writer,
+              "INSERT INTO items(uri, sha256, size_bytes, mtime_ns, width, height, caption, "
+              "metadata, kind) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(uri) DO UPDATE SET "
+              "sha256 = excluded.sha256, size_bytes = excluded.size_bytes, "
+              "mtime_ns = excluded.mtime_ns, width = excluded.width, height = excluded.height, "
+              "caption = excluded.caption, metadata = excluded.metadata, kind = excluded.kind "
+              "RETURNING id"),
         vector_(
             writer,
-            "INSERT OR REPLACE INTO vectors(id, vector, checksum, revision) VALUES(?, ?, ?, ?)") {}
+            "INSERT OR REPLACE INTO vectors(id, vector, checksum, revision) VALUES(?, ?, ?, ?)"),
+        forget_next_(writer, "DELETE FROM next_vectors WHERE id = ?") {}
 
-  void add(const Item& item, std::span<const std::byte> vector) {
+  void add(const Item& item, std::span<const std::uint16_t> halves) {
     item_.bind(1, item.uri)
         .bind(2, item.sha256)
         .bind(3, static_cast<std::int64_t>(item.size_bytes));
     item_.bind(4, item.mtime_ns)
         .bind(5, std::int64_t{item.width})
         .bind(6, std::int64_t{item.height});
-    item_.bind(7, item.caption).bind(8, item.metadata_json);
+    item_.bind(7, item.caption).bind(8, checked_metadata(item)).bind(9, kind_name(item.kind));
     item_.step();
     const std::int64_t id = item_.integer(0);
     item_.run();
+    if (id > last_id_) {  // new ones count up
+      last_id_ = id;
+      ++count_;
+    } else {
+      forget_next_.bind(1, id).run();  // it was made from what the item was before
+    }
+    const auto vector = std::as_bytes(halves);
     vector_.bind(1, id).bind(2, vector).bind(3, vector_checksum(id, vector));
     vector_.bind(4, ++revision_).run();
   }
-  void finish() { set_last_revision(writer_, revision_); }
+  void finish() {
+    set_meta(writer_, "revision", revision_);
+    set_meta(writer_, "count", count_);
+  }
 
  private:
   Database& writer_;
   std::int64_t revision_;
+  std::int64_t count_;
+  std::int64_t last_id_;
   Statement item_;
   Statement vector_;
+  Statement forget_next_;
 };
 
-std::optional<Item> find(CollectionRep& rep, const char* condition, const std::string& text) {
-  const auto reader = rep.readers.lease();
-  Statement select(*reader,
-                   fmt::format("SELECT {} FROM items WHERE {} LIMIT 1", kItemColumns, condition));
-  select.bind(1, text);
-  if (!select.step()) return std::nullopt;
-  return item_of(select);
-}
-
-Database& writable(CollectionRep& rep) {
-  if (rep.writer == nullptr)
-    throw Error(Kind::kInternal, rep.dir.string() + ": was opened for reading");
-  return *rep.writer;
+// Their vectors and next vectors go with them. Requires: a transaction.
+std::size_t remove_rows(Database& writer, std::span<const std::int64_t> ids) {
+  std::size_t removed = 0;
+  Statement remove(writer, "DELETE FROM items WHERE id = ?");
+  for (const std::int64_t id : ids) {
+    remove.bind(1, id).run();
+    removed += static_cast<std::size_t>(sqlite3_changes(writer.handle()));
+  }
+  if (removed == 0) return 0;
+  set_meta(writer, "revision", meta_integer(writer, "revision") + 1);
+  set_meta(writer, "count", meta_integer(writer, "count") - static_cast<std::int64_t>(removed));
+  return removed;
 }
 
 bool lies_below(const std::string& uri, std::string root) {
@@ -149,7 +149,7 @@ Collection::Collection(Collection&&) noexcept = default;
 
 Collection Collection::open(const fs::path& dir, OpenMode mode, const std::string& model_name,
                             const std::string& fingerprint, int width) {
-  const CollectionMeta asked{model_name, fingerprint, width};
+  const StoreMeta asked{model_name, fingerprint, width};
   const fs::path file = dir / "items.sqlite";
   auto rep = std::make_unique<Rep>(dir);
   if (mode == OpenMode::kWrite) {
@@ -167,47 +167,44 @@ Collection Collection::open(const fs::path& dir, OpenMode mode, const std::strin
         Kind::kNotFound,
         dir.string() + ": no collection there. Expected a folder made by \"tandem index\".");
   }
-  rep->meta = read_schema(*rep->readers.lease());
-  check_meta(dir, rep->meta, asked);
+  rep->set_meta(read_schema(*rep->readers.lease()));
+  check_meta(dir, rep->meta(), asked);
   return Collection(std::move(rep));
 }
 
-std::optional<Item> Collection::find_uri(const std::string& uri) const {
-  return find(*rep_, "uri = ?", uri);
-}
-
-std::optional<Item> Collection::find_content(const std::string& sha256) const {
-  return find(*rep_, "sha256 = ?", sha256);
-}
-
 void Collection::upsert(std::span<const Item> items, const Matrix& vectors) {
-  if (vectors.rows != items.size() || vectors.cols != static_cast<std::size_t>(rep_->meta.width)) {
+  const std::lock_guard guard(rep_->write_mutex);
+  const auto width = static_cast<std::size_t>(rep_->meta().width);
+  if (vectors.rows != items.size() || vectors.cols != width) {
     throw Error(Kind::kInternal,
                 fmt::format("upsert: {} items with {} x {} values; the width is {}", items.size(),
-                            vectors.rows, vectors.cols, rep_->meta.width));
+                            vectors.rows, vectors.cols, width));
   }
-  const std::lock_guard guard(rep_->write_mutex);
   Transaction transaction(writable(*rep_), Transaction::Kind::kWrite);
   Upserter upserter(*rep_->writer);
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const std::vector<std::uint16_t> halves = to_halves(vectors.row(i), items[i]);
-    upserter.add(items[i], std::as_bytes(std::span(halves)));
-  }
+  for (std::size_t i = 0; i < items.size(); ++i)
+    upserter.add(items[i], to_halves(vectors.row(i), items[i].uri));
   upserter.finish();
   transaction.commit();
+}
+
+std::size_t Collection::remove(std::span<const std::int64_t> ids) {
+  const std::lock_guard guard(rep_->write_mutex);
+  Transaction transaction(writable(*rep_), Transaction::Kind::kWrite);
+  const std::size_t removed = remove_rows(*rep_->writer, ids);
+  transaction.commit();
+  return removed;
 }
 
 void Collection::upsert_same_content(const Item& item, std::int64_t same_as_id) {
   const std::lock_guard guard(rep_->write_mutex);
   Transaction transaction(writable(*rep_), Transaction::Kind::kWrite);
-  std::vector<std::byte> vector;
+  std::vector<std::uint16_t> vector(static_cast<std::size_t>(rep_->meta().width));
   {
-    Statement select(*rep_->writer, "SELECT vector FROM vectors WHERE id = ?");
-    if (!select.bind(1, same_as_id).step()) {
+    Statement select(*rep_->writer, "SELECT vector, checksum FROM vectors WHERE id = ?");
+    if (!select.bind(1, same_as_id).step())
       throw Error(Kind::kNotFound, fmt::format("{}: no item {}", rep_->dir.string(), same_as_id));
-    }
-    const auto bytes = select.blob(0);
-    vector.assign(bytes.begin(), bytes.end());
+    copy_vector(*rep_->writer, same_as_id, select.blob(0), select.integer(1), vector);
   }
   Upserter upserter(*rep_->writer);
   upserter.add(item, vector);
@@ -228,19 +225,16 @@ std::size_t Collection::remove_missing(const std::vector<std::string>& roots,
     if (!kept.contains(uri) && std::any_of(roots.begin(), roots.end(), below))
       gone.push_back(select.integer(0));
   }
-  Statement remove(*rep_->writer, "DELETE FROM items WHERE id = ?");  // its vector goes with it
-  for (const std::int64_t id : gone) remove.bind(1, id).run();
-  if (!gone.empty()) set_last_revision(*rep_->writer, last_revision(*rep_->writer) + 1);
+  const std::size_t removed = remove_rows(*rep_->writer, gone);
   transaction.commit();
-  return gone.size();
+  return removed;
 }
 
-std::size_t Collection::size() const {
-  return static_cast<std::size_t>(rep_->readers.lease()->integer("SELECT count(*) FROM items"));
+void Collection::set_note(const std::string& name, const std::string& text) {
+  const std::lock_guard guard(rep_->write_mutex);
+  Transaction transaction(writable(*rep_), Transaction::Kind::kWrite);
+  tandem::set_meta(*rep_->writer, note_key(name), text);
+  transaction.commit();
 }
-
-std::string Collection::model_name() const { return rep_->meta.model_name; }
-std::string Collection::fingerprint() const { return rep_->meta.fingerprint; }
-int Collection::width() const { return rep_->meta.width; }
 
 }  // namespace tandem

@@ -18,8 +18,9 @@ namespace {
 
 constexpr std::size_t kBatchRows = 8'192;
 // Rows that search() scans beside the graph rather than that the graph is written again: this many,
-// or this share.
+// or one in kFewNewShare up to kMostNew, which take some milliseconds.
 constexpr std::size_t kFewNew = 5'000;
+constexpr std::size_t kMostNew = 20'000;
 constexpr std::size_t kFewNewShare = 50;  // one in so many
 // A graph is built anew when of its rows one in so many is gone.
 constexpr std::size_t kGoneShare = 3;
@@ -31,9 +32,8 @@ struct Batch {
 };
 
 // The next rows after `revision`.
-Batch read_batch(Database& reader, const CollectionRep& rep, std::int64_t revision) {
+Batch read_batch(Database& reader, std::size_t width, std::int64_t revision) {
   Batch batch;
-  const auto width = static_cast<std::size_t>(rep.meta.width);
   Statement select(reader,
                    "SELECT revision, id, vector, checksum FROM vectors WHERE revision > ? "
                    "ORDER BY revision LIMIT ?");
@@ -42,8 +42,8 @@ Batch read_batch(Database& reader, const CollectionRep& rep, std::int64_t revisi
     batch.revisions.push_back(select.integer(0));
     batch.ids.push_back(select.integer(1));
     batch.rows.resize(batch.rows.size() + width);
-    copy_vector(rep, batch.ids.back(), select.blob(2), select.integer(3),
-                batch.rows.data() + batch.rows.size() - width);
+    copy_vector(reader, batch.ids.back(), select.blob(2), select.integer(3),
+                std::span(batch.rows).last(width));
   }
   return batch;
 }
@@ -67,12 +67,12 @@ GraphReport Collection::update_graph(const GraphOptions& options) {
   CollectionRep& rep = *rep_;
   const auto path = graph_path(rep);
   const std::size_t threads = options.threads > 0 ? options.threads : available_threads();
+  const StoreMeta meta = rep.meta();
+  const auto width = static_cast<std::size_t>(meta.width);
   const auto reader = rep.readers.lease();
   // One state of the collection; what is written meanwhile has later revisions.
   Transaction transaction(*reader, Transaction::Kind::kRead);
-  const std::int64_t last = last_revision(*reader);
-  const auto rows = static_cast<std::size_t>(
-      reader->integer("SELECT count(*) FROM vectors INDEXED BY vectors_by_revision"));
+  const auto [last, rows] = read_state(*reader, meta);
   GraphReport report;
   if (rows < options.minimum_rows) {
     report.done = GraphReport::Done::kTooSmall;
@@ -90,14 +90,14 @@ GraphReport Collection::update_graph(const GraphOptions& options) {
       stamp = graph.stamp();
       report.file_bytes = graph.file_bytes();
     }
-    if (stamp.width == rep.meta.width && stamp.fingerprint == rep.meta.fingerprint &&
+    if (stamp.width == meta.width && stamp.fingerprint == meta.fingerprint &&
         stamp.revision <= last) {
       const auto alive = static_cast<std::size_t>(
           count(*reader, "SELECT count(*) FROM vectors WHERE revision <= ?", stamp.revision));
       const std::size_t gone = known > alive ? known - alive : 0;
       fresh = rows - alive;
       if (gone * kGoneShare < known) {
-        if (fresh <= std::max(kFewNew, rows / kFewNewShare)) {
+        if (fresh <= std::clamp(rows / kFewNewShare, kFewNew, kMostNew)) {
           report.rows = known;
           return report;
         }
@@ -113,13 +113,13 @@ GraphReport Collection::update_graph(const GraphOptions& options) {
     fresh = rows;  // missing, damaged or of another version
   }
   if (!builder) {
-    builder.emplace(rep.meta.width, rows, threads);
+    builder.emplace(meta.width, rows, threads);
     report.done = GraphReport::Done::kBuilt;
   }
   while (true) {
-    const Batch batch = read_batch(*reader, rep, revision);
+    const Batch batch = read_batch(*reader, width, revision);
     if (batch.revisions.empty()) break;
-    add(*builder, batch, threads, static_cast<std::size_t>(rep.meta.width));
+    add(*builder, batch, threads, width);
     revision = batch.revisions.back();
     report.added += batch.revisions.size();
     if (options.progress) options.progress(report.added, fresh);
@@ -128,7 +128,7 @@ GraphReport Collection::update_graph(const GraphOptions& options) {
       return report;
     }
   }
-  builder->save(path, {rep.meta.fingerprint, rep.meta.width, last});
+  builder->save(path, {meta.fingerprint, meta.width, last});
   report.rows = builder->size();
   report.file_bytes = std::filesystem::file_size(path);
   return report;
@@ -138,27 +138,16 @@ namespace {
 
 // Stored vectors spread over the collection, each turned by a random amount, so that the answer is
 // not just the vector itself: words are never that near to a picture.
-Matrix sampled_queries(Database& reader, const CollectionRep& rep, std::size_t count) {
+Matrix sampled_queries(const Collection& collection, std::size_t count) {
   constexpr double kTurn = 0.3;  // length of what is added to a vector of length 1
-  const auto width = static_cast<std::size_t>(rep.meta.width);
-  const std::int64_t last = last_revision(reader);
-  Rng rng(static_cast<std::uint64_t>(last));
-  Matrix queries(count, width);
-  std::vector<std::uint16_t> halves(width);
-  Statement select(reader,
-                   "SELECT id, vector, checksum FROM vectors WHERE revision >= ? "
-                   "ORDER BY revision LIMIT 1");
-  for (std::size_t q = 0; q < count;) {
-    select.reset();
-    const auto at = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(last)) + 1);
-    if (!select.bind(1, at).step()) continue;
-    copy_vector(rep, select.integer(0), select.blob(1), select.integer(2), halves.data());
-    const auto row = queries.row(q++);
+  Matrix queries = collection.vectors(collection.sample(count));
+  Rng rng(queries.rows);
+  for (std::size_t q = 0; q < queries.rows; ++q) {
+    const auto row = queries.row(q);
     double squares = 0;
-    for (std::size_t i = 0; i < width; ++i) {
-      row[i] = half_to_float(halves[i]) +
-               static_cast<float>(rng.normal() * kTurn / std::sqrt(static_cast<double>(width)));
-      squares += static_cast<double>(row[i]) * row[i];
+    for (float& v : row) {
+      v += static_cast<float>(rng.normal() * kTurn / std::sqrt(static_cast<double>(row.size())));
+      squares += static_cast<double>(v) * v;
     }
     for (float& v : row) v = static_cast<float>(v / std::sqrt(squares));
   }
@@ -166,12 +155,11 @@ Matrix sampled_queries(Database& reader, const CollectionRep& rep, std::size_t c
 }
 
 // The ten nearest to each query, by computing every score.
-std::vector<TopK> true_nearest(Database& reader, const CollectionRep& rep, const Matrix& queries,
-                               std::size_t threads) {
+std::vector<TopK> true_nearest(Database& reader, const Matrix& queries, std::size_t threads) {
   std::vector<TopK> best(queries.rows, TopK(10));
   std::int64_t revision = 0;
   while (true) {
-    const Batch batch = read_batch(reader, rep, revision);
+    const Batch batch = read_batch(reader, queries.cols, revision);
     if (batch.revisions.empty()) return best;
     revision = batch.revisions.back();
     parallel_for(queries.rows, threads, [&](std::size_t q) {
@@ -195,8 +183,6 @@ std::uint64_t bytes_of_folder(const std::filesystem::path& dir) {
   return bytes;
 }
 
-std::filesystem::path card_path(const CollectionRep& rep) { return rep.dir / "card.json"; }
-
 }  // namespace
 
 GraphCard Collection::measure_graph(std::size_t queries, std::size_t threads) {
@@ -205,11 +191,14 @@ GraphCard Collection::measure_graph(std::size_t queries, std::size_t threads) {
   GraphCard card;
   card.rows = size();
   if (card.rows == 0 || queries == 0) return card;
-  const auto reader = rep.readers.lease();
-  Transaction transaction(*reader, Transaction::Kind::kRead);
-  const Matrix asked = sampled_queries(*reader, rep, queries);
-  const auto truth = true_nearest(*reader, rep, asked, threads > 0 ? threads : available_threads());
-  transaction.commit();
+  const Matrix asked = sampled_queries(*this, queries);
+  queries = asked.rows;
+  std::vector<TopK> truth;
+  {
+    const auto reader = rep.readers.lease();
+    Transaction transaction(*reader, Transaction::Kind::kRead);
+    truth = true_nearest(*reader, asked, threads > 0 ? threads : available_threads());
+  }
   std::size_t found = 0;
   std::size_t possible = 0;
   std::vector<double> ms;
@@ -231,22 +220,21 @@ GraphCard Collection::measure_graph(std::size_t queries, std::size_t threads) {
   card.p99_ms = percentile(ms, 0.99);
   card.bytes_per_item =
       static_cast<double>(bytes_of_folder(rep.dir)) / static_cast<double>(card.rows);
-  write_file_atomically(card_path(rep),
-                        json::pretty(json::object{{"rows", card.rows},
-                                                  {"queries", card.queries},
-                                                  {"recall_at_10", card.recall_at_10},
-                                                  {"p50_ms", card.p50_ms},
-                                                  {"p99_ms", card.p99_ms},
-                                                  {"bytes_per_item", card.bytes_per_item}}) +
-                            "\n");
+  set_note("card", json::dump(json::object{{"rows", card.rows},
+                                           {"queries", card.queries},
+                                           {"recall_at_10", card.recall_at_10},
+                                           {"p50_ms", card.p50_ms},
+                                           {"p99_ms", card.p99_ms},
+                                           {"bytes_per_item", card.bytes_per_item}}));
   return card;
 }
 
 std::optional<GraphCard> Collection::card() const {
-  const auto path = card_path(*rep_);
-  if (!std::filesystem::exists(path)) return std::nullopt;
-  const json::value parsed = json::read(path);
-  const json::Reader about(parsed, path.string());
+  const auto text = note("card");
+  if (!text) return std::nullopt;
+  const std::string where = rep_->dir.string() + ": card";
+  const json::value parsed = json::parse(*text, where);
+  const json::Reader about(parsed, where);
   GraphCard card;
   card.rows = static_cast<std::size_t>(about.integer("rows"));
   card.queries = static_cast<std::size_t>(about.integer("queries"));

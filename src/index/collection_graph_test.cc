@@ -204,7 +204,9 @@ TEST_F(CollectionGraph, AnOlderCollectionIsBroughtUpToDateByAWriter) {
   ASSERT_EQ(sqlite3_open((dir_ / "items.sqlite").c_str(), &db), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(db,
                          "DROP INDEX vectors_by_revision; ALTER TABLE vectors DROP COLUMN revision;"
-                         "DELETE FROM meta WHERE key = 'revision'; PRAGMA user_version = 1",
+                         "DELETE FROM meta WHERE key IN ('revision', 'count');"
+                         "DROP TABLE next_vectors; DROP INDEX items_by_time;"
+                         "ALTER TABLE items DROP COLUMN kind; PRAGMA user_version = 1",
                          nullptr, nullptr, nullptr),
             SQLITE_OK)
       << sqlite3_errmsg(db);

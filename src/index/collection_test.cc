@@ -261,7 +261,7 @@ TEST_F(CollectionTest, TriggersViewsAndNewerVersionsAreRefused) {
   writer();
   run_sql("CREATE TRIGGER t AFTER DELETE ON items BEGIN DELETE FROM meta; END");
   EXPECT_EQ(error_of([&] { writer(); }).first, Kind::kCorrupt);
-  run_sql("DROP TRIGGER t; PRAGMA user_version = 3");
+  run_sql("DROP TRIGGER t; PRAGMA user_version = 4");
   EXPECT_EQ(error_of([&] { reader(); }).first, Kind::kUnsupported);
 }
 

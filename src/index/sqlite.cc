@@ -120,6 +120,11 @@ Statement& Statement::bind(int parameter, std::int64_t value) {
   return *this;
 }
 
+Statement& Statement::bind(int parameter, double value) {
+  check(sqlite3_bind_double(handle_.get(), parameter, value));
+  return *this;
+}
+
 Statement& Statement::bind(int parameter, std::string_view text) {
   check(sqlite3_bind_text64(handle_.get(), parameter, text.data() != nullptr ? text.data() : "",
                             text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));

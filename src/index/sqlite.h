@@ -38,11 +38,13 @@ class Statement {
   Statement(Database& database, std::string_view sql);
 
   Statement& bind(int parameter, std::int64_t value);
+  Statement& bind(int parameter, double value);
   Statement& bind(int parameter, std::string_view text);            // copied
   Statement& bind(int parameter, std::span<const std::byte> blob);  // copied
   bool step();                                                      // true: a row is there
   void run();  // steps to the end and resets, for statements without results
   void reset();
+  sqlite3_stmt* handle() const { return handle_.get(); }
 
   std::int64_t integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
   std::string text(int column) const;

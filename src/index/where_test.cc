@@ -21,7 +21,7 @@ class Where : public ::testing::Test {
     writer.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)"
         "INSERT INTO items SELECT i, 'p/' || i, 'h', i * 10, 0, i, i, 'cat ' || i, "
-        "json_object('n', i, 'tags', json_array('t' || (i % 3)))"
+        "json_object('n', i, 'tags', json_array('t' || (i % 3))), 'picture'"
         " FROM n");
     reader_ = std::make_unique<Database>(dir_ / "items.sqlite", Database::Mode::kRead);
   }
@@ -60,7 +60,7 @@ TEST_F(Where, UnderstandsOrdinaryConditions) {
 TEST_F(Where, SaysWhatIsWrongAndNamesTheColumns) {
   const std::string text = refusal("widht > 5");
   EXPECT_NE(text.find("no such column: widht"), std::string::npos) << text;
-  EXPECT_NE(text.find("Expected SQL over id, uri"), std::string::npos) << text;
+  EXPECT_NE(text.find("Expected SQL over id, kind, uri"), std::string::npos) << text;
   EXPECT_NE(refusal("width >").find("syntax error"), std::string::npos);
   EXPECT_NE(refusal("caption = \"cat\"").find("no such column"), std::string::npos)
       << "a text needs single quotes";
@@ -91,7 +91,7 @@ TEST_F(Where, AStatementThatTakesTooLongIsStopped) {
 
 TEST_F(Where, OtherStatementsAreFreeAgainAfterwards) {
   refusal("id IN (SELECT id FROM vectors)");
-  EXPECT_EQ(reader_->integer("SELECT count(*) FROM meta"), 4);
+  EXPECT_EQ(reader_->integer("SELECT count(*) FROM meta"), 5);
 }
 
 TEST_F(Where, RefusesDeepAndLongConditions) {

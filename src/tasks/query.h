@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tandem/matrix.h"
+#include "tandem/model.h"
 
 #include "preprocess/region.h"
 #include "tasks/zero_shot.h"
@@ -54,6 +55,10 @@ struct QuerySources {
 // are. Throws kInput when nothing is wanted or the terms cancel out.
 std::vector<float> query_vector(const Query& query, const QuerySources& sources,
                                 const std::vector<std::string>& templates = {});
+
+// A picture's unit vector (E), or its region's.
+std::vector<float> picture_vector(const Model& model, const Image& image,
+                                  const std::optional<Region>& region = {});
 
 // Whether every wanted term is a picture or an item: its scores are those between pictures.
 bool is_pictorial(const Query& query);

@@ -104,7 +104,7 @@ CutOff cut_off(const ChancePeaks& chance, float mean, bool pictorial) {
 
 class Calibrator {
  public:
-  Calibrator(Store& store, Calibration& result) : store_(store), result_(result) {
+  Calibrator(const Store& store, Calibration& result) : store_(store), result_(result) {
     ids_ = store.sample(kSample);
     result.sample = read_sample(store, ids_, result.kinds);
     mixed_ = result.has(ItemKind::kPicture) && result.has(ItemKind::kText);
@@ -173,7 +173,7 @@ class Calibrator {
     }
   }
 
-  Store& store_;
+  const Store& store_;
   Calibration& result_;
   std::vector<std::int64_t> ids_;
   bool mixed_ = false;
@@ -234,8 +234,8 @@ bool Calibration::has(ItemKind kind) const {
   return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
-Calibration calibrate(Store& store, const EmbedTexts& embed,
-                      const std::vector<std::string>& null_captions) {
+Calibration measure_calibration(const Store& store, const EmbedTexts& embed,
+                                const std::vector<std::string>& null_captions) {
   Calibration result;
   result.fingerprint = store.meta().fingerprint;
   result.rows = store.size();
@@ -243,6 +243,12 @@ Calibration calibrate(Store& store, const EmbedTexts& embed,
   if (!null_captions.empty() && result.sample.rows > 0)
     calibrator.measure_words(embed(null_captions));
   calibrator.measure_pictures();
+  return result;
+}
+
+Calibration calibrate(Store& store, const EmbedTexts& embed,
+                      const std::vector<std::string>& null_captions) {
+  auto result = measure_calibration(store, embed, null_captions);
   store.set_note(kCalibrationNote, to_note(result));
   return result;
 }

@@ -48,9 +48,12 @@ struct Calibration {
 // The note that keeps it (all but the sample, which is read again).
 inline constexpr const char* kCalibrationNote = "calibration";
 
-// Measures and stores it. Costs an embedding of and a search for each null caption (300 of them:
+// Measures it. Costs an embedding of and a search for each null caption (300 of them:
 // about 2 s with ViT-B/32 and 10,000 rows), a search for each of 128 rows, and `sample` vectors;
 // twice the searches where pictures and texts are mixed.
+Calibration measure_calibration(const Store& store, const EmbedTexts& embed,
+                                const std::vector<std::string>& null_captions);
+// Measures and stores it. Throws where the store is open for reading only.
 Calibration calibrate(Store& store, const EmbedTexts& embed,
                       const std::vector<std::string>& null_captions);
 // What was stored; nothing where none was, where it is of another space, or where the store has
@@ -72,7 +75,7 @@ struct Relevance {
   float cut_off = -1;
   std::array<CutOff, 2> by_kind;  // pictures, texts
 
-  const CutOff& of(ItemKind kind) const { return by_kind[static_cast<std::size_t>(kind)]; }
+  const CutOff& cut(ItemKind kind) const { return by_kind[static_cast<std::size_t>(kind)]; }
 };
 // query: (E) unit.
 Relevance relevance(const Calibration& calibration, std::span<const float> query, bool pictorial);
