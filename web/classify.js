@@ -50,7 +50,7 @@ export function create_classify({ api, store, previews, collection, pick_files }
     const remove = button(`Remove ${title}`, "close", () => {
       if (term) { dropped = dropped.filter((other) => other !== term); render(store.get()); } else store.set({ subjects: store.get().subjects.filter((other) => other !== id) });
     }, { quiet: true, class: "plain" });
-    return { subject, bars, node: el("li", { class: "card" }, picture, el("div", { class: "answer" }, el("h3", {}, title), bars), remove) };
+    return { subject, bars, node: el("li", { class: "card" }, picture, el("div", { class: "answer" }, el("h2", {}, title), bars), remove) };
   }
 
   function fill(card, labels) {

@@ -5,8 +5,8 @@ const LEAST = 4; // percent
 const STEP = 2;
 const SIDES = [["left", "Left"], ["top", "Top"], ["width", "Width"], ["height", "Height"]];
 
-// image: an <img> that is shown. changed(region) is called with percent of the picture's sides. Returns {element, region}.
-export function create_cropper(image, { start, changed = () => {} } = {}) {
+// image: an <img>. actions: what stands below. Returns {element, region(): percent of the picture's sides, focus}.
+export function create_cropper(image, { start, actions = [] } = {}) {
   let region = start ?? { left: 20, top: 20, width: 60, height: 60 };
   const frame = el("div", { class: "frame", tabindex: "0", role: "group", "aria-label": "Part of the picture. Arrow keys move it, with Shift they change its size.", on: { keydown: on_key } },
     ["nw", "ne", "sw", "se"].map((corner) => el("span", { class: `corner ${corner}`, "data-corner": corner })));
@@ -17,7 +17,7 @@ export function create_cropper(image, { start, changed = () => {} } = {}) {
     } } });
     return { side, input, node: el("label", {}, label, input, "%") };
   });
-  const element = el("div", { class: "crop" }, stage, el("div", { class: "numbers" }, numbers.map(({ node }) => node)));
+  const element = el("div", { class: "crop" }, stage, el("div", { class: "numbers" }, numbers.map(({ node }) => node)), el("div", { class: "row" }, actions));
 
   function put({ left, top, width, height }) {
     const w = Math.min(100, Math.max(LEAST, width));
@@ -25,7 +25,6 @@ export function create_cropper(image, { start, changed = () => {} } = {}) {
     region = { left: Math.min(100 - w, Math.max(0, left)), top: Math.min(100 - h, Math.max(0, top)), width: w, height: h };
     for (const side of ["left", "top", "width", "height"]) frame.style[side] = `${region[side]}%`;
     for (const { side, input } of numbers) input.value = String(Math.round(region[side]));
-    changed(region);
   }
 
   function on_key(event) {

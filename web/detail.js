@@ -14,7 +14,7 @@ export function create_detail({ api, store, previews, actions, selected, near })
   let loading = null;
   let cropper = null;
 
-  const heading = el("h2", { id: "detail-title" });
+  const heading = el("h2", { id: "detail-title", tabindex: "-1" });
   const stage = el("div", { class: "stage" });
   const facts = el("dl", { class: "facts" });
   const neighbours = el("ul", { class: "neighbours", "aria-label": "Nearest to it" });
@@ -22,15 +22,14 @@ export function create_detail({ api, store, previews, actions, selected, near })
   const previous = button("Previous", "left", () => step(-1), { quiet: true, class: "plain step previous" });
   const next = button("Next", "right", () => step(1), { quiet: true, class: "plain step next" });
   const close = button("Close", "close", () => store.set({ item: null }, { push: true }), { quiet: true, class: "plain close-detail" });
-  const select = button("Select", "check", () => { actions.select(item, {}); mark(); }, { "aria-pressed": "false" });
+  const select = button("Select", "check", () => { actions.select(item, {}); mark(); }, { "aria-pressed": "false", class: "plain" });
   const crop = button("Search by a part", "crop", toggle_crop, { "aria-pressed": "false", class: "crop-button" });
-  const search_part = button("Search this part", "search", () => actions.part(item, cropper.region()), { class: "primary search-part", hidden: true });
-  const verbs = el("div", { class: "verbs" },
-    button("Find similar", "similar", () => actions.similar(item), { class: "primary" }), crop, search_part,
-    button("Add to query", "plus", () => actions.add(item, 1)), button("Exclude", "minus", () => actions.add(item, -1)), select,
-    button("Classify", "bars", () => actions.classify([item])),
-    button("Copy link", "link", async () => say(note, (await actions.copy_link()) ? "Link copied." : "The browser did not allow copying; the address bar has the link.")));
-  const about = el("section", { class: "about", "aria-label": "About it" }, heading, verbs, note, facts, el("h3", {}, "Nearest to it"), neighbours);
+  const verbs = el("div", { class: "row" }, button("Find similar", "similar", () => actions.similar(item), { class: "primary" }), crop);
+  const more_verbs = el("div", { class: "row quiet" },
+    button("Add to query", "plus", () => actions.add(item, 1), { class: "plain" }), button("Exclude", "minus", () => actions.add(item, -1), { class: "plain" }), select,
+    button("Classify", "bars", () => actions.classify([item]), { class: "plain" }),
+    button("Copy link", "link", async () => say(note, (await actions.copy_link()) ? "Link copied." : "The browser did not allow copying; the address bar has the link."), { class: "plain" }));
+  const about = el("section", { class: "about", "aria-label": "About it" }, heading, el("div", { class: "verbs" }, verbs, more_verbs), note, facts, el("h3", {}, "Nearest to it"), neighbours);
   const dialog = el("dialog", { class: "detail", "aria-labelledby": "detail-title", on: {
     cancel: (event) => {
       event.preventDefault();
@@ -62,12 +61,12 @@ export function create_detail({ api, store, previews, actions, selected, near })
     } else if (item?.kind === "picture") {
       const image = stage.querySelector("img");
       if (!image) return;
-      cropper = create_cropper(image);
+      cropper = create_cropper(image, { actions: [button("Search this part", "search", () => actions.part(item, cropper.region()), { class: "primary search-part" }),
+        button("Cancel", null, toggle_crop, {})] });
       stage.replaceChildren(cropper.element);
       cropper.focus();
     }
     set(crop, { "aria-pressed": String(cropper !== null) });
-    show(search_part, cropper !== null);
   }
 
   function mark() {
@@ -79,7 +78,6 @@ export function create_detail({ api, store, previews, actions, selected, near })
   function draw() {
     cropper = null;
     set(crop, { "aria-pressed": "false" });
-    show(search_part, false);
     if (item.kind === "text") {
       stage.replaceChildren(el("blockquote", {}, plain(item.caption)));
     } else {
@@ -112,7 +110,7 @@ export function create_detail({ api, store, previews, actions, selected, near })
     for (const [key, value] of Object.entries(item.metadata ?? {})) put(plain(key), plain(typeof value === "object" ? JSON.stringify(value) : value));
     put("Id", String(item.id));
     facts.replaceChildren(...rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, el("bdi", {}, value)))));
-    for (const verb of [crop]) show(verb, item.kind === "picture");
+    show(crop, item.kind === "picture");
     show(previous, Boolean(near(item.id, -1)));
     show(next, Boolean(near(item.id, 1)));
     mark();
@@ -145,6 +143,7 @@ export function create_detail({ api, store, previews, actions, selected, near })
     if (!dialog.open) {
       before = document.activeElement;
       dialog.showModal();
+      heading.focus({ preventScroll: true });
     }
     try {
       item = known ?? null;
@@ -175,7 +174,6 @@ export function create_detail({ api, store, previews, actions, selected, near })
 
   return {
     render(state, find) {
-      for (const verb of verbs.children) verb.disabled = false;
       if (state.item === null || state.tab !== "search") return dialog.open && shut();
       if (state.item !== shown) open(state.item, find(state.item));
     },

@@ -24,13 +24,15 @@ export function create_filters({ store }) {
   };
   const from = date("from", "From");
   const to = date("to", "To");
+  const collapse = el("input", { type: "checkbox", id: "collapse", on: { change: () => store.set({ collapse: collapse.checked }) } });
+  const twins = el("fieldset", {}, el("legend", {}, "Near-duplicates"), el("label", { class: "choice", for: "collapse" }, collapse, el("span", {}, "Show each once")));
   const fields = el("div", { class: "fields" });
   const reset = button("Clear filters", "reset", () => store.set({ ...no_filters }, { push: true }), { class: "plain reset-filters" });
   const close = button("Close the filters", "close", () => { store.set({ filters: false }); document.querySelector(".filters-button")?.focus(); }, { quiet: true, class: "plain close-filters" });
   const element = el("aside", { class: "filters", id: "filters", "aria-label": "Filters", hidden: true },
     el("div", { class: "filters-head" }, el("h2", {}, "Filters"), reset, close), kind.node,
     el("div", { class: "group" }, el("label", { for: "size", class: "legend" }, "Size"), size),
-    el("fieldset", {}, el("legend", {}, "Changed"), el("div", { class: "dates" }, from.node, to.node)), fields);
+    el("fieldset", {}, el("legend", {}, "Changed"), el("div", { class: "dates" }, from.node, to.node)), fields, twins);
 
   function toggle(field, value, on) {
     const metadata = { ...store.get().metadata };
@@ -47,6 +49,7 @@ export function create_filters({ store }) {
     size.value = state.size;
     from.input.value = state.from;
     to.input.value = state.to;
+    collapse.checked = state.collapse;
     show(reset, is_filtered(state));
   }
 

@@ -113,16 +113,16 @@ async function crop_term(at) {
   const image = el("img", { alt: plain(term.name) });
   if (term.kind === "picture") image.src = await view_of(term);
   else previews.show(image, term.id, 1280);
-  const cropper = create_cropper(image, { start: term.region });
+  const cropper = create_cropper(image, { start: term.region, actions: [
+    term.region ? button("The whole picture", "reset", () => replace(undefined), {}) : null,
+    button("Search this part", "search", () => replace(cropper.region()), { class: "primary search-part" })] });
   const replace = async (region) => {
     const changed = term.kind === "picture" ? await part_of(term, region ?? { left: 0, top: 0, width: 100, height: 100 }) : { ...term, region };
     if (!region) changed.region = undefined;
     store.set({ terms: store.get().terms.map((other, index) => (index === at ? changed : other)), least: null }, { push: true });
     dialog.close();
   };
-  const dialog = open_dialog({ title: "Search by a part", kind: "crop-dialog", content: el("div", {}, cropper.element, el("div", { class: "actions" },
-    term.region ? button("The whole picture", "reset", () => replace(undefined), {}) : null,
-    button("Search this part", "search", () => replace(cropper.region()), { class: "primary" }))) });
+  const dialog = open_dialog({ title: "Search by a part", kind: "crop-dialog", content: cropper.element });
   cropper.focus();
 }
 
@@ -147,7 +147,7 @@ const shelf = el("select", { id: "collection", "aria-label": "Collection", on: {
   selection.clear();
   store.set({ collection: shelf.value, terms: store.get().terms.filter(({ kind }) => kind !== "item"), item: null, least: null, metadata: {}, subjects: [] }, { push: true });
 } } });
-const home = el("a", { class: "home", href: "#", "aria-label": "Tandem: all pictures", on: { click: (event) => {
+const home = el("a", { class: "home", href: "./", "aria-label": "Tandem: all pictures", on: { click: (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   store.set({ ...initial(), collection: store.get().collection }, { push: true });
@@ -171,6 +171,7 @@ function render(state, previous) {
   }
   show(view, state.tab === "search");
   show(bar.element, state.tab === "search");
+  document.body.classList.toggle("judging", state.tab === "classify");
   if (state.collection !== previous?.collection) {
     shelf.value = collection()?.name ?? "";
     if (previous) grid.clear_previews();

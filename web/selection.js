@@ -36,8 +36,8 @@ export function create_selection({ previews, changed, classify }) {
   let last = null;
   const summary = el("p", { role: "status", class: "selected-count" });
   const bar = el("div", { class: "selection", role: "region", "aria-label": "Selection", hidden: true }, summary,
-    button("CSV", "export", () => download("tandem.csv", "text/csv", to_csv([...chosen.values()])), { "aria-label": "Export as CSV" }),
-    button("JSONL", "export", () => download("tandem.jsonl", "application/jsonl", to_jsonl([...chosen.values()])), { "aria-label": "Export as JSON lines" }),
+    button("CSV", "export", () => download("tandem.csv", "text/csv", to_csv([...chosen.values()])), { "aria-label": "Export CSV" }),
+    button("JSONL", "export", () => download("tandem.jsonl", "application/jsonl", to_jsonl([...chosen.values()])), { "aria-label": "Export JSONL" }),
     button("Label", "tag", label, { "aria-label": "Label as a training set" }), button("Classify", "bars", () => classify([...chosen.values()])),
     button("Drop the selection", "close", clear, { quiet: true, class: "plain" }));
 

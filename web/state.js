@@ -126,7 +126,7 @@ export function create_store() {
     get: () => state,
     listen: (listener) => listeners.push(listener),
     // The address of the state with `patch` on it.
-    href: (patch) => `#${to_fragment({ ...state, ...patch })}`,
+    href: (patch) => `./#${to_fragment({ ...state, ...patch })}`,
     set(patch, { push = false } = {}) {
       const previous = state;
       if (push) write(false);

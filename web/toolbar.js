@@ -4,7 +4,7 @@ import { SORTS } from "./state.js";
 
 export function create_toolbar({ store, search, collection }) {
   const summary = el("p", { class: "summary", role: "status" });
-  const slider = el("input", { type: "range", id: "relevance", min: "0", max: "1000", step: "1", on: { input: moved } });
+  const slider = el("input", { type: "range", id: "relevance", "aria-label": "Relevance", min: "0", max: "1000", step: "1", on: { input: moved } });
   const tick = el("span", { class: "tick", "aria-hidden": "true" });
   const reset = button("Back to the measured cut-off", "reset", () => { store.set({ least: null }); slider.focus(); }, { quiet: true, class: "plain reset" });
   const relevance = el("div", { class: "relevance", hidden: true }, el("label", { for: "relevance" }, "Relevance"),
@@ -12,12 +12,10 @@ export function create_toolbar({ store, search, collection }) {
   const sort = el("select", { id: "sort", on: { change: () => store.set({ sort: sort.value }) } },
     SORTS.map((name) => el("option", { value: name }, { relevance: "Most relevant", newest: "Newest", oldest: "Oldest" }[name])));
   const order = el("label", { class: "order", for: "sort" }, el("span", { class: "visually-hidden" }, "Order"), sort);
-  const collapse = el("input", { type: "checkbox", id: "collapse", on: { change: () => store.set({ collapse: collapse.checked }) } });
-  const twins = el("label", { class: "switch", for: "collapse", title: "Show near-duplicates once" }, collapse, "Group duplicates");
   const filters = button("Filters", "filter", () => store.set({ filters: !store.get().filters }), { class: "filters-button", "aria-controls": "filters" });
   const active = el("span", { class: "badge", hidden: true });
   filters.append(active);
-  const element = el("div", { class: "toolbar" }, filters, summary, el("span", { class: "gap" }), relevance, twins, order);
+  const element = el("div", { class: "toolbar" }, filters, summary, el("span", { class: "gap" }), relevance, order);
 
   // The slider goes from what an average row scores to the best row of this question.
   let range = null;
@@ -49,11 +47,10 @@ export function create_toolbar({ store, search, collection }) {
       tick.style.left = `calc(8px + (100% - 16px) * ${at(range.cut) / 1000})`;
       const passed = state.least === "all" ? "everything" : state.least === null ? "the measured cut-off" : `at least ${state.least.toFixed(3)}`;
       set(slider, { "aria-valuetext": passed });
-      reset.style.visibility = state.least === null ? "hidden" : "visible";
+      reset.classList.toggle("off", state.least === null);
     }
     say(summary, summary_of(results, state));
     show(order, !results.browsing);
-    show(twins, !results.browsing);
   }
 
   function summary_of(results, state) {
@@ -73,9 +70,8 @@ export function create_toolbar({ store, search, collection }) {
 
   function render(state) {
     sort.value = state.sort;
-    collapse.checked = state.collapse;
     set(filters, { "aria-expanded": String(state.filters) });
-    const number = [state.kind, state.size, state.from, state.to].filter(Boolean).length + Object.values(state.metadata).reduce((sum, values) => sum + values.length, 0);
+    const number = [state.kind, state.size, state.from, state.to, !state.collapse].filter(Boolean).length + Object.values(state.metadata).reduce((sum, values) => sum + values.length, 0);
     say(active, String(number));
     show(active, number > 0);
   }

@@ -50,16 +50,18 @@ function passes(filter, item) {
 }
 
 // faults: {key, status, retry_after, type, delay_ms}: may be changed while it runs.
-export async function start_stand_in({ root, items = sample_items(root), faults = {}, port = 0 }) {
-  const all = items.map((item) => ({ item, grams: grams(item.caption || item.name) }));
-  const by_id = new Map(all.map((row) => [row.item.id, row]));
+// twins: {id: [ids]} gathered under an item; quick: scores a few thousand rows only.
+export async function start_stand_in({ root, items = sample_items(root), faults = {}, port = 0, twins = {}, collection = "samples", quick = false }) {
+  const all = (quick ? items.slice(0, 2000) : items).map((item) => ({ item, grams: grams(item.caption || item.name) }));
+  const by_id = new Map(items.map((item) => [item.id, { item, grams: new Set() }]));
+  for (const row of all) by_id.set(row.item.id, row);
   const newest = [...items].sort((a, b) => (a.modified < b.modified ? 1 : -1));
 
   function search(body) {
     const parts = body.terms.map((term) => ({ weight: term.weight ?? 1, grams: term.text ? grams(term.text) : term.id ? by_id.get(term.id)?.grams ?? new Set() : grams("picture face") }));
     const rows = all.filter(({ item }) => passes(body.filter, item)).map((row) => {
       const score = parts.reduce((sum, part) => sum + part.weight * likeness(part.grams, row.grams), 0);
-      return { ...row.item, score, relevant: score > 0.2, duplicates: [] };
+      return { ...row.item, score, relevant: score > 0.2, duplicates: twins[row.item.id] ?? [] };
     }).sort((a, b) => b.score - a.score);
     let shown = body.relevant_only ? rows.filter((row) => row.relevant) : body.least_score !== undefined ? rows.filter((row) => row.score >= body.least_score) : rows;
     if (body.sort === "newest") shown = [...shown].sort((a, b) => (a.modified < b.modified ? 1 : -1));
@@ -90,9 +92,9 @@ export async function start_stand_in({ root, items = sample_items(root), faults 
     }
     if (faults.delay_ms) await new Promise((done) => setTimeout(done, faults.delay_ms));
     if (faults.key && request.headers.authorization !== `Bearer ${faults.key}`) return json(401, { error: { code: 401, type: "unauthorized", message: "A key is needed." } }, { "WWW-Authenticate": "Bearer" });
-    if (faults.status) return json(faults.status, { error: { code: faults.status, type: faults.type ?? "overloaded", message: "Not now." } }, { "Retry-After": String(faults.retry_after ?? 1) });
+    if (faults.status) return json(faults.status, { error: { code: faults.status, type: faults.type ?? "overloaded", message: faults.message ?? "Not now." } }, { "Retry-After": String(faults.retry_after ?? 1) });
     const id = Number(/^\/v1\/items\/(\d+)/.exec(url.pathname)?.[1]);
-    if (url.pathname === "/v1/collections") return json(200, { collections: [{ name: "samples", model: "mini", items: items.length, calibrated: true, writable: false, card: null }] });
+    if (url.pathname === "/v1/collections") return json(200, { collections: [{ name: collection, model: "mini", items: items.length, calibrated: true, writable: false, card: null }] });
     if (url.pathname === "/v1/search") return json(200, search(JSON.parse(Buffer.concat(chunks).toString())));
     if (url.pathname === "/v1/items") {
       const filter = JSON.parse(url.searchParams.get("filter") || "{}");
@@ -121,7 +123,7 @@ export async function start_stand_in({ root, items = sample_items(root), faults 
     return json(200, found);
   });
   await new Promise((listening) => server.listen(port, "127.0.0.1", listening));
-  return { url: `http://127.0.0.1:${server.address().port}/`, faults, stop: () => new Promise((done) => { server.closeAllConnections(); server.close(done); }) };
+  return { url: `http://127.0.0.1:${server.address().port}/`, faults, stop: () => new Promise((done) => { server.close(() => done()); server.closeAllConnections(); }) };
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
