@@ -12,7 +12,7 @@ enum class Type { kInteger, kText, kJson };
 
 Type type_of(const std::string& column) {
   if (column == "metadata") return Type::kJson;
-  const bool integer = column == "id" || column == "size_bytes" || column == "mtime_ns" ||
+  const bool integer = column == "id" || column == "size_bytes" || column == "mtime" ||
                        column == "width" || column == "height";
   return integer ? Type::kInteger : Type::kText;
 }
@@ -50,6 +50,7 @@ std::string Compiler::bind_number(const ItemFilter::Value& value) {
 }
 
 std::string Compiler::subject(const ItemFilter& filter) {
+  if (filter.column == "mtime") return "mtime_ns";
   if (type_of(filter.column) != Type::kJson) return filter.column;
   std::string out = "metadata";
   for (const auto& key : filter.keys) out += " -> " + bind(to_wire(key), "text");
@@ -83,7 +84,7 @@ std::string Compiler::equal(const ItemFilter& filter, const ItemFilter::Value& v
   }
   if (std::holds_alternative<bool>(value) || is_text(value) != (type == Type::kText))
     return "FALSE";
-  return filter.column + " = " +
+  return subject(filter) + " = " +
          (is_text(value) ? bind(to_wire(std::get<std::string>(value)), "text")
                          : bind_number(value));
 }

@@ -296,7 +296,7 @@ void PgvectorStore::index_when_large() {
   if (indexed_ || meta_.width > kWidestIndex) return;
   indexed_ = pool_->with_connection([this](PgConnection& connection) {
     const auto enough = connection.query(fmt::format(
-        "SELECT count(*) FROM (SELECT 1 FROM {} LIMIT {}) AS some", table_, index_rows_));
+        "SELECT count(*) FROM (SELECT 1 FROM {} LIMIT {}) AS first_rows", table_, index_rows_));
     if (static_cast<std::size_t>(enough.integer(0, 0)) < std::max<std::size_t>(index_rows_, 1))
       return false;
     if (has_index(connection)) return true;

@@ -71,7 +71,7 @@ TEST(Pgvector, AnIndexNeverMakesItUnderReturn) {
   const std::vector<float> query = {1, 0, 0, 0, 0, 0, 0, 0};
   for (std::size_t i = 0; i < kRows; ++i) {
     items[i].metadata_json = "{}";
-    if (rows.row(i)[0] < -0.9F) items[i].metadata_json = R"({"far":true})";
+    if (rows.row(i)[0] < -0.75F) items[i].metadata_json = R"({"far":true})";
   }
   std::size_t far = 0;
   for (const auto& item : items) far += item.metadata_json == "{}" ? 0 : 1;

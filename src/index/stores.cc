@@ -1,4 +1,7 @@
 // Where a location leads: one row a kind of database.
+#include <fmt/format.h>
+
+#include "core/error.h"
 #include "index/collection.h"
 #include "index/store.h"
 #include "index/store_location.h"
@@ -32,9 +35,18 @@ std::unique_ptr<Store> open_store(const std::string& location, OpenMode mode,
                                   const StoreMeta& asked) {
   if (const auto* database = database_of(location))
     return database->open(parse_store_location(location), mode, asked);
-  return nullptr;
+  if (is_database(location)) {
+    std::string known;
+    for (const auto& database : kDatabases) known += fmt::format("{}://, ", database.scheme);
+    throw Error(
+        Kind::kUnsupported,
+        fmt::format("{}://…: no database of that kind. Expected {}or a folder, NAME.tandem.",
+                    location.substr(0, location.find("://")), known));
+  }
+  return std::make_unique<Collection>(
+      Collection::open(location, mode, asked.model_name, asked.fingerprint, asked.width));
 }
 
-bool is_database(const std::string& location) { return database_of(location) != nullptr; }
+bool is_database(const std::string& location) { return location.find("://") != std::string::npos; }
 
 }  // namespace tandem
