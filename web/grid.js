@@ -111,7 +111,7 @@ export function create_grid({ actions, previews, href, selected, near_end }) {
     }
     list.style.height = `${bottom}px`;
     draw_dividers();
-    if (items.length && !items.some((item) => item.id === current)) enter(items[0].id);
+    if (items.length) enter(items.some((item) => item.id === current) ? current : items[0].id);
   }
 
   function draw_dividers() {

@@ -14,7 +14,7 @@ import { create_classify } from "./classify.js";
 import { create_banner, create_empty } from "./status.js";
 import { ask_key, open_dialog, show_help } from "./dialog.js";
 import { create_cropper } from "./crop.js";
-import { part_of, read_picture, SMALL_MOST, view_of } from "./pictures.js";
+import { create_parts, part_of, read_picture, SMALL_MOST, view_of } from "./pictures.js";
 import { MOST_TERMS } from "./terms.js";
 
 const store = create_store();
@@ -24,7 +24,7 @@ const collection = () => collections.find(({ name }) => name === store.get().col
 const previews = create_previews({ api, collection: () => store.get().collection });
 
 const selection = create_selection({ previews, changed: () => grid.refresh_marks(), classify });
-const search = create_search({ api, store, first_page: () => grid.page_size() });
+const search = create_search({ api, store, first_page: () => grid.page_size(), part_of: create_parts({ api, collection: () => store.get().collection }) });
 const grid = create_grid({
   previews,
   selected: selection.chosen,

@@ -38,6 +38,22 @@ export async function whole_of(term) {
 // A picture to look at while a part is chosen.
 export const view_of = (term) => draw(term.full, { left: 0, top: 0, width: 100, height: 100 }, 1600);
 
+// Parts of stored pictures, cut from their previews; the latest are kept, for as long as a query is being typed around them.
+export function create_parts({ api, collection }) {
+  const kept = new Map();
+  return (id, region) => {
+    const path = api.preview(collection(), id, 1280);
+    const key = JSON.stringify([path, region]);
+    if (!kept.has(key)) {
+      const part = api.blob(path).then(createImageBitmap).then((bitmap) => draw(bitmap, region, SENT_SIDE));
+      part.catch(() => kept.delete(key));
+      kept.set(key, part);
+      if (kept.size > 8) kept.delete(kept.keys().next().value);
+    }
+    return kept.get(key);
+  };
+}
+
 async function small_copy(bitmap, region) {
   for (const [side, quality] of [[SMALL_SIDE, 0.7], [SMALL_SIDE, 0.4], [80, 0.4], [64, 0.3], [48, 0.2]]) {
     const copy = await draw(bitmap, region, side, quality, "image/webp");

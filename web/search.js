@@ -40,7 +40,7 @@ const signature = (state) => JSON.stringify([
   state.collection, terms_of(state), filter_of(state), state.least, terms_of(state).length ? state.sort : "", state.collapse,
 ]);
 
-export function create_search({ api, store, first_page }) {
+export function create_search({ api, store, first_page, part_of }) {
   let asked = null;
   let running = null;
   let timer = 0;
@@ -51,8 +51,8 @@ export function create_search({ api, store, first_page }) {
   const results = { status: "loading", items: [], browsing: true, answer: null, next: null, error: null, facets: [], fields: [] };
   const tell = (what) => listeners.forEach((listener) => listener(results, what));
 
-  function body_of(state, offset, limit) {
-    const body = { collection: state.collection || undefined, terms: to_request(terms_of(state)), offset, limit, sort: state.sort };
+  async function body_of(state, offset, limit) {
+    const body = { collection: state.collection || undefined, terms: await to_request(terms_of(state), part_of), offset, limit, sort: state.sort };
     const filter = filter_of(state);
     if (filter) body.filter = filter;
     if (typeof state.least === "number") body.least_score = state.least;
@@ -66,7 +66,7 @@ export function create_search({ api, store, first_page }) {
       const answer = await api.items({ collection: state.collection, offset, limit, filter: filter_of(state) }, signal);
       return { items: answer.items, next: answer.next_offset, answer };
     }
-    const answer = await api.search(body_of(state, offset, limit), signal);
+    const answer = await api.search(await body_of(state, offset, limit), signal);
     return { items: answer.results, next: answer.next_offset, answer };
   }
 
@@ -139,9 +139,9 @@ export function create_search({ api, store, first_page }) {
       return;
     }
     const question = asked;
-    const body = { ...body_of(state, 0, 1), facets: ["kind", ...results.fields.slice(0, FACETS).map((field) => `metadata.${field}`)] };
+    const fields = ["kind", ...results.fields.slice(0, FACETS).map((field) => `metadata.${field}`)];
     try {
-      const answer = await api.search(body);
+      const answer = await api.search({ ...await body_of(state, 0, 1), facets: fields });
       if (question !== asked) return;
       results.facets = answer.facets ?? [];
       tell("facets");

@@ -46,14 +46,13 @@ export function read_term(text, sign) {
   return words === "" ? null : { kind: "text", text: words, weight };
 }
 
-// What the server is asked with; pictures are sent as they are shown in chips, already cut to their region.
-export function to_request(terms) {
-  return terms.map((term) => {
-    const { kind, weight } = term;
-    if (kind === "text") return { text: term.text, weight };
-    if (kind === "picture") return { picture: term.source, weight };
-    return term.region ? { id: term.id, weight, region: { ...term.region, unit: "%" } } : { id: term.id, weight };
-  });
+// What the server is asked with. Parts are cut out here: part_of(id, region) resolves to the picture of one.
+export function to_request(terms, part_of) {
+  return Promise.all(terms.map(async ({ kind, weight, text, source, id, region }) => {
+    if (kind === "text") return { text, weight };
+    if (kind === "picture") return { picture: source, weight };
+    return region ? { picture: await part_of(id, region), weight } : { id, weight };
+  }));
 }
 
 // In the address: "1:text:sunset", "-0.5:item:7@10,10,50,50", "1:picture:BASE64" (the small copy).

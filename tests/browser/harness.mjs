@@ -32,6 +32,15 @@ export async function open(browser, url, options = {}) {
     const address = request.url();
     if (!/^(data|blob):/.test(address) && new URL(address).origin !== origin) note(`request elsewhere: ${address}`);
   });
+  let open_requests = 0;
+  let last = 0;
+  page.on("request", () => { ++open_requests; });
+  for (const end of ["requestfinished", "requestfailed"]) page.on(end, () => { --open_requests; last = performance.now(); });
+  // Nothing is being fetched, and has not been for a moment.
+  page.idle = async () => {
+    await page.waitForTimeout(90);
+    while (open_requests > 0 || performance.now() - last < 90) await page.waitForTimeout(30);
+  };
   page.on("popup", (popup) => note(`popup: ${popup.url()}`));
   await page.addInitScript(() => {
     window.__reports = [];
@@ -70,7 +79,7 @@ export const summary = (page) => page.locator(".summary").textContent();
 export async function ask(page, text) {
   await page.focus("#query");
   await page.keyboard.insertText(text);
-  await page.waitForTimeout(120);
+  await page.idle();
   await settled(page);
 }
 

@@ -34,7 +34,7 @@ export async function visit_items(page) {
     seen.add(await page.locator("dialog.detail .facts").textContent());
     await page.keyboard.press("ArrowRight");
   }
-  await page.waitForLoadState("networkidle");
+  await page.idle();
   return seen.size;
 }
 
@@ -54,7 +54,7 @@ export function hostile_tests({ browser }) {
     await page.goto(`${server.url}#q=script&panel=1`);
     await settled(page);
     await page.locator(".tile .open").first().press("s");
-    await page.waitForLoadState("networkidle");
+    await page.idle();
     await done(page);
   });
 

@@ -14,7 +14,8 @@ import { hostile_tests } from "./hostile_test.mjs";
 
 const argument = (name) => { const at = process.argv.indexOf(name); return at < 0 ? null : process.argv[at + 1] ?? ""; };
 const bin = argument("--bin");
-if (!bin) process.env.TANDEM_STAND_IN = "1";
+const given_url = argument("--url"); // of a server that runs already, on the samples
+if (!bin && !given_url) process.env.TANDEM_STAND_IN = "1";
 
 let browser;
 let server;
@@ -22,6 +23,10 @@ let place;
 
 before(async () => {
   browser = await launch();
+  if (given_url) {
+    server = { url: given_url, stop: () => {} };
+    return;
+  }
   if (!bin) {
     server = await start_stand_in({ root: ROOT });
     return;
