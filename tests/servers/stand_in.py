@@ -21,6 +21,8 @@ DATABASES = {"qdrant": Qdrant, "milvus": Milvus, "elasticsearch": lambda: Elasti
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # head and body in one piece
+    disable_nagle_algorithm = True
     database = None
     lock = threading.Lock()
     been_busy = set()
