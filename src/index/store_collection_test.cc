@@ -24,9 +24,8 @@ INSTANTIATE_TEST_SUITE_P(Collection, StoreConformance,
                          ::testing::Values(StoreCase{
                              "collection",
                              [](const std::string& name, OpenMode mode, const StoreMeta& asked) {
-                               const auto dir = std::filesystem::temp_directory_path() /
-                                                ("tandem_" + name + ".tandem");
-                               return open_store(dir.string(), mode, asked);
+                               return open_store((folder() / (name + ".tandem")).string(), mode,
+                                                 asked);
                              },
                              true}));
 
