@@ -10,6 +10,8 @@ std::span<const Command> commands() {
       {"embed", "turn pictures and texts into vectors (.npy)", run_embed},
       {"index", "build or refresh a searchable collection of pictures", run_index},
       {"search", "find pictures by words, by another picture, or both", run_search},
+      {"serve", "search, embed and classify over HTTP, with a page to search on", run_serve},
+      {"decode-worker", "", run_decode_worker},
       {"train", "train a model from captioned pictures", run_train},
       {"eval", "measure a model on captioned pictures", run_eval},
       {"models", "list the models, or describe one", run_models},

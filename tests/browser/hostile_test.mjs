@@ -1,0 +1,78 @@
+// Names, captions and metadata that are attacks stay texts.
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { done, open, ROOT, settled } from "./harness.mjs";
+import { PAYLOADS } from "./payloads.mjs";
+import { sample_items, start_stand_in } from "./stand_in.mjs";
+
+const GONE = [/Failed to load resource/];
+
+// Goes everywhere on the page where these texts are shown.
+export async function visit(page) {
+  await settled(page);
+  for (let step = 0; step < 12; ++step) {
+    await page.mouse.wheel(0, 2500);
+    await page.waitForTimeout(30);
+  }
+  await page.keyboard.press("Control+Home");
+  await page.locator(".tile .open").first().focus();
+  await page.keyboard.press("Control+a");
+  await page.getByRole("button", { name: "Label as a training set" }).click();
+  await page.locator(".label-list input").first().waitFor();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Filters" }).click();
+  await page.locator("#filters").waitFor();
+  await page.waitForTimeout(200);
+}
+
+export async function visit_items(page) {
+  await page.locator(".tile .open").first().press("Enter");
+  await page.locator("dialog.detail[open]").waitFor();
+  const seen = new Set();
+  for (let at = 0; at < PAYLOADS.length; ++at) {
+    seen.add(await page.locator("dialog.detail .facts").textContent());
+    await page.keyboard.press("ArrowRight");
+  }
+  await page.waitForLoadState("networkidle");
+  return seen.size;
+}
+
+export function hostile_tests({ browser }) {
+  test("200 attacks in captions, names, metadata and facets are shown as texts", async (t) => {
+    assert.equal(PAYLOADS.length, 200);
+    const few = sample_items(ROOT);
+    const items = PAYLOADS.map((text, at) => ({ ...few[at], name: `${text}.png`, caption: at % 2 ? text : "", kind: at % 5 ? "picture" : "text", metadata: { [text]: text, tag: text, list: [text] } }));
+    for (const item of items) if (item.kind === "text") item.caption = PAYLOADS[item.id - 1];
+    const server = await start_stand_in({ root: ROOT, items, collection: PAYLOADS[0] });
+    t.after(() => server.stop());
+    const page = await open(browser(), server.url, { expected: GONE });
+    await visit(page);
+    const seen = await visit_items(page);
+    assert.ok(seen > 150, `${seen} items`);
+    await page.keyboard.press("Escape");
+    await page.goto(`${server.url}#q=script&panel=1`);
+    await settled(page);
+    await page.locator(".tile .open").first().press("s");
+    await page.waitForLoadState("networkidle");
+    await done(page);
+  });
+
+  test("attacks in the address and in the server's errors are shown as texts", async (t) => {
+    const server = await start_stand_in({ root: ROOT });
+    t.after(() => server.stop());
+    const page = await open(browser(), server.url, { expected: GONE });
+    for (const text of PAYLOADS.filter((_, at) => at % 4 === 0)) {
+      const each = encodeURIComponent(text);
+      await page.goto(`${server.url}#q=${each}&t=${encodeURIComponent(`1:text:${text}`)}&t=${encodeURIComponent(`1:picture:${text}`)}&c=&kind=${each}&meta=${encodeURIComponent(JSON.stringify({ [text]: [text] }))}`
+        + `&label=${each}&panel=1&item=${each}&least=${each}&sort=${each}&from=${each}&tab=${each}`);
+    }
+    await page.goto(`${server.url}#tab=classify&of=3&${PAYLOADS.slice(0, 100).map((text) => `label=${encodeURIComponent(text)}`).join("&")}`);
+    await page.locator(".bars li").first().waitFor();
+    Object.assign(server.faults, { status: 422, message: PAYLOADS[0], type: PAYLOADS[2] });
+    await page.goto(`${server.url}#q=a`);
+    await page.locator(".banner:not([hidden])").waitFor();
+    assert.match(await page.locator(".banner").textContent(), /<script>/);
+    await done(page);
+  });
+}
