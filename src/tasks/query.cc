@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "engine/model.h"
 #include "preprocess/templates.h"
 
 namespace tandem {
@@ -368,14 +367,6 @@ std::vector<float> query_vector(const Query& query, const QuerySources& sources,
   vector.reserve(sum.size());
   for (const double v : sum) vector.push_back(static_cast<float>(v / length));
   return vector;
-}
-
-std::vector<float> picture_vector(const Model& model, const Image& image,
-                                  const std::optional<Region>& region) {
-  const auto& rep = model.rep();
-  const auto& config = rep.checkpoint.config.preprocess;
-  return rep.encoder->encode_images(model_input(region ? crop(image, *region) : image, config))
-      .values;
 }
 
 Asked asked_by(const Query& query) {
