@@ -35,7 +35,8 @@ TEST(EmbedInputs, ShortenedVectorsHaveLengthOneAgain) {
   Matrix rows(2, 3);
   rows.values = {0.6F, 0.0F, 0.8F, 0.0F, 0.0F, 1.0F};
   const Matrix cut = shortened(rows, 2);
-  EXPECT_EQ(cut.values, (std::vector<float>{1.0F, 0.0F, 0.0F, 0.0F}));  // nothing is left of the second
+  EXPECT_EQ(cut.values,
+            (std::vector<float>{1.0F, 0.0F, 0.0F, 0.0F}));  // nothing is left of the second
   EXPECT_EQ(shortened(rows, 3).values, rows.values);
 }
 
