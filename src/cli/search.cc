@@ -269,7 +269,7 @@ int answer_queries(const Flags& flags, Context& context) {
   for (const auto& query : queries) {
     const auto vector = query_vector(query, searched.sources(), templates);
     const auto answer =
-        find(store, vector, is_pictorial(query), calibration ? &*calibration : nullptr, options);
+        find(store, vector, asked_by(query), calibration ? &*calibration : nullptr, options);
     const AnswerView view{.query = to_text(query),
                           .with_title = queries.size() > 1,
                           .all = flags.all,

@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <iostream>
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -13,6 +14,7 @@
 #include "core/json.h"
 #include "index/store.h"
 #include "serve/decoders.h"
+#include "serve/mcp.h"
 #include "serve/server.h"
 #include "serve/service.h"
 
@@ -30,6 +32,7 @@ struct Flags {
   int port = kPort;
   bool writable = false;
   bool fetch_urls = false;
+  bool mcp = false;
   std::string keys;
   std::vector<std::string> cors;
   std::vector<std::string> hosts;
@@ -79,6 +82,7 @@ Options declare(Flags& flags) {
                   "other programs. Stops when asked (Ctrl-C), after finishing what it began.");
   options.example("tandem serve pictures.tandem", "the page is at http://127.0.0.1:8420");
   options.example("tandem serve --model vit-b-32", "embeddings only, no collection");
+  options.example("tandem serve pictures.tandem --mcp", "search as a tool of an assistant");
   options.example(
       "tandem serve a.tandem pgvector://localhost/db/b --keys keys.txt --address 0.0.0.0",
       "two collections, for others on the network");
@@ -87,6 +91,8 @@ Options declare(Flags& flags) {
   options.number("--port", "N", flags.port, "port to listen on (default: 8420); 0: any free one");
   options.text("--address", "A", flags.address,
                "address to listen on (default: 127.0.0.1); others need keys");
+  options.flag("--mcp", flags.mcp,
+               "no HTTP: tools for an assistant over stdin and stdout (docs/mcp.md)");
   options.text("--access-log", "FILE", flags.access_log,
                "one line of JSON for each request; -: to stdout");
   declare_access(options, flags);
@@ -204,6 +210,10 @@ int run_serve(Context& context, Arguments arguments) {
     if (level == LogLevel::kWarning) context.console.warn(escape(text));
   });
   serve::Service service(service_options(flags, context));
+  if (flags.mcp) {
+    serve::serve_mcp(service, std::cin, std::cout);
+    return kDone;
+  }
   const std::array tables = {serve::health_routes(),  serve::openai_routes(),
                              serve::tei_routes(),     serve::clip_retrieval_routes(),
                              serve::immich_routes(),  serve::tandem_routes(),

@@ -80,7 +80,7 @@ Item item_of(const PgResult& rows, int row) {
   item.width = static_cast<int>(rows.integer(row, 6));
   item.height = static_cast<int>(rows.integer(row, 7));
   item.caption = from_wire(rows.bytes(row, 8));
-  item.metadata_json = json::dump(from_wire(json::parse(rows.bytes(row, 9), "metadata")));
+  item.metadata_json = json::dump(from_wire_tree(json::parse(rows.bytes(row, 9), "metadata")));
   return item;
 }
 
@@ -350,7 +350,7 @@ void PgvectorStore::upsert(std::span<const Item> items, const Matrix& vectors) {
     rows.integer(item.width, 4);
     rows.integer(item.height, 4);
     rows.text(to_wire(item.caption));
-    rows.json(json::dump(to_wire(json::value(metadata_of(item)))));
+    rows.json(json::dump(to_wire_tree(json::value(metadata_of(item)))));
     rows.text(half_vector(vectors.row(i)));
   }
   const auto data = rows.finish();

@@ -78,11 +78,11 @@ std::string from_wire(std::string_view text) {
   return out;
 }
 
-json::value to_wire(const json::value& tree) {
+json::value to_wire_tree(const json::value& tree) {
   return map_texts(tree, [](std::string_view text) { return to_wire(text); });
 }
 
-json::value from_wire(const json::value& tree) {
+json::value from_wire_tree(const json::value& tree) {
   return map_texts(tree, [](std::string_view text) { return from_wire(text); });
 }
 

@@ -20,8 +20,8 @@ namespace tandem {
 std::string to_wire(std::string_view bytes);
 std::string from_wire(std::string_view text);
 // The same for all keys and strings within.
-json::value to_wire(const json::value& tree);
-json::value from_wire(const json::value& tree);
+json::value to_wire_tree(const json::value& tree);
+json::value from_wire_tree(const json::value& tree);
 
 // The object that an item's metadata_json is. Throws kInput naming the item.
 json::object metadata_of(const Item& item);

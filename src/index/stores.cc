@@ -4,8 +4,12 @@
 #include "core/error.h"
 #include "index/collection.h"
 #include "index/store.h"
+#include "index/store_chroma.h"
+#include "index/store_elasticsearch.h"
 #include "index/store_location.h"
+#include "index/store_milvus.h"
 #include "index/store_pgvector.h"
+#include "index/store_qdrant.h"
 
 namespace tandem {
 namespace {
@@ -17,6 +21,11 @@ struct Database {
 
 constexpr Database kDatabases[] = {
     {"pgvector", open_pgvector},
+    {"qdrant", open_qdrant},
+    {"milvus", open_milvus},
+    {"chroma", open_chroma},
+    {"elasticsearch", open_elasticsearch},
+    {"opensearch", open_opensearch},
 };
 
 const Database* database_of(const std::string& location) {

@@ -95,7 +95,7 @@ TEST(PictureSource, takes_data_uris_and_base64_within_the_limit) {
   EXPECT_EQ(refusal("data:image/png;base64,TWFuTWFuTQ"), 413);
   EXPECT_EQ(refusal(std::string(1000, 'A')), 413);
   for (const auto* text : {"", "data:", "data:image/png;base64", "data:text/plain;base64,TWFu",
-                           "data:image/png,TWFu", "data:image/png;base64,", "file:///etc/passwd"}) {
+                           "data:image/png,TWFu", "data:image/png;base64,", "file:///"}) {
     EXPECT_EQ(refusal(text), 422) << text;
   }
 }

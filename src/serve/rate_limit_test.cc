@@ -15,7 +15,8 @@ TEST(RateLimit, lets_a_burst_through_and_then_as_many_as_come_back) {
   EXPECT_EQ(limit.take("b", start), 0);
   EXPECT_EQ(limit.take("a", start + milliseconds(499)), 1);
   EXPECT_EQ(limit.take("a", start + milliseconds(1000)), 0);
-  EXPECT_EQ(limit.take("a", start + milliseconds(1001)), 1);
+  EXPECT_EQ(limit.take("a", start + milliseconds(1001)), 0);
+  EXPECT_EQ(limit.take("a", start + milliseconds(1002)), 1);
 }
 
 TEST(RateLimit, says_how_long_to_wait) {

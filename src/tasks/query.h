@@ -60,7 +60,14 @@ std::vector<float> query_vector(const Query& query, const QuerySources& sources,
 std::vector<float> picture_vector(const Model& model, const Image& image,
                                   const std::optional<Region>& region = {});
 
-// Whether every wanted term is a picture or an item: its scores are those between pictures.
-bool is_pictorial(const Query& query);
+// What a query is made of, which says what its scores compare with (relevance.h).
+enum class Asked {
+  kWords,
+  kPictures,   // every wanted term is a picture or an item: scores are those between pictures
+  kWordsLess,  // words, without others
+  kWordsAndPictures,
+};
+Asked asked_by(const Query& query);
+bool is_pictorial(const Query& query);  // kPictures
 
 }  // namespace tandem

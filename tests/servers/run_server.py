@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Runs a database server for tests: run_server.py pgvector|chroma. Prints "READY LOCATION" when it answers, and ends it,
-with everything it wrote, when standard input closes. The servers come from tools/deps/servers.txt.
+"""Runs a database server for tests: run_server.py pgvector|chroma, or qdrant|milvus|elasticsearch|opensearch, for which
+stand_in.py stands in. Prints "READY LOCATION" when it answers, and ends it,
+with everything it wrote, when standard input closes. The real ones come from tools/deps/servers.txt.
 """
 import os
 import pathlib
@@ -90,9 +91,27 @@ def chroma(folder):
     return server, f"chroma://127.0.0.1:{port}/"
 
 
+def stand_in(kind, folder):
+    port, log = free_port(), folder + "/log"
+    with open(log, "w") as out:
+        server = subprocess.Popen([sys.executable, pathlib.Path(__file__).parent / "stand_in.py", kind, str(port)], stdout=out, stderr=out)
+
+    def answers():
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(answers, server, log)
+    return server, f"{kind}://127.0.0.1:{port}/"
+
+
+def start(kind, folder):
+    real = {"pgvector": pgvector, "chroma": chroma}
+    return real[kind](folder) if kind in real else stand_in(kind, folder)
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="tandem-server-") as folder:
-        server, location = {"pgvector": pgvector, "chroma": chroma}[sys.argv[1]](folder)
+        server, location = start(sys.argv[1], folder)
         try:
             print("READY", location, flush=True)
             sys.stdin.read()
