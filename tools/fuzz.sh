@@ -32,6 +32,7 @@ seeds_for() {
     quantised_fuzz|tensor_names_fuzz) echo tests/goldens/fuzz/tensors ;;
     graph_fuzz) echo tests/goldens/fuzz/graph ;;
     item_filter_fuzz) echo tests/goldens/fuzz/item_filter ;;
+    multipart_fuzz) echo tests/goldens/fuzz/multipart ;;
     sentencepiece_fuzz|tokenizer_json_fuzz) echo tests/goldens/tokenizers ;;
   esac
 }

@@ -13,6 +13,7 @@ BELOW = {
     "core": [],
     "preprocess": ["core"],
     "data": ["core"],
+    "parquet": ["core"],  # a program of its own
     "index": ["core"],
     "model": ["preprocess"],
     "engine": ["model"],

@@ -135,6 +135,59 @@ Header read_header(ByteReader& reader, const std::string& name) {
   return HeaderParser(reader.text(bytes, "header"), name).parse();
 }
 
+DType tensor_dtype(NpyDType dtype) { return dtype == NpyDType::kF32 ? DType::kF32 : DType::kF16; }
+
+// What stands behind the header.
+struct Layout {
+  NpyDType dtype = NpyDType::kF32;
+  std::uint64_t rows = 0;
+  std::uint64_t cols = 0;
+  std::span<const std::byte> values;
+};
+
+Layout read_layout(std::span<const std::byte> bytes, const std::string& name) {
+  ByteReader reader(bytes, name);
+  const Header header = read_header(reader, name);
+  if (header.descr != "<f4" && header.descr != "<f2") {
+    throw Error(Kind::kUnsupported,
+                fmt::format("{}: dtype {}. Expected <f4 or <f2 (float32, float16).", name,
+                            header.descr.substr(0, 20)));
+  }
+  if (header.fortran_order || header.shape.size() != 2) {
+    throw Error(Kind::kUnsupported,
+                fmt::format("{}: {} dimensions{}. Expected 2 in C order.", name,
+                            header.shape.size(), header.fortran_order ? " in Fortran order" : ""));
+  }
+  Layout layout;
+  layout.dtype = header.descr == "<f4" ? NpyDType::kF32 : NpyDType::kF16;
+  layout.rows = header.shape[0];
+  layout.cols = header.shape[1];
+  if (layout.cols == 0 && layout.rows > 0)
+    throw Error(Kind::kUnsupported, name + ": rows without values.");
+  const std::uint64_t needed =
+      checked_mul(checked_mul(layout.rows, layout.cols, name + ": shape"),
+                  dtype_bytes(tensor_dtype(layout.dtype)), name + ": shape");
+  if (needed != reader.remaining()) {
+    throw Error(Kind::kCorrupt,
+                fmt::format("{}: {} x {} values need {} bytes, but {} follow the header.", name,
+                            layout.rows, layout.cols, needed, reader.remaining()));
+  }
+  layout.values = reader.take(needed, "data");
+  return layout;
+}
+
+// One dimension stands for both: their product fits in memory, each of them need not fit in a
+// signed number.
+Matrix to_matrix(const Layout& layout) {
+  Matrix matrix;
+  matrix.rows = layout.rows;
+  matrix.cols = layout.cols;
+  matrix.values = to_float({tensor_dtype(layout.dtype),
+                            {static_cast<std::int64_t>(layout.rows * layout.cols)},
+                            layout.values});
+  return matrix;
+}
+
 }  // namespace
 
 NpyWriter::NpyWriter(const std::filesystem::path& path, std::size_t cols, NpyDType dtype)
@@ -167,43 +220,30 @@ void NpyWriter::finish() {
   file_.commit();
 }
 
+NpyReader::NpyReader(const std::filesystem::path& path) : file_(path) {
+  const auto layout = read_layout(file_.bytes(), path.string());
+  rows_ = layout.rows;
+  cols_ = layout.cols;
+  dtype_ = layout.dtype;
+  values_ = layout.values;
+}
+
+Matrix NpyReader::read(std::uint64_t first, std::uint64_t count) const {
+  assert(first <= rows_ && count <= rows_ - first);
+  const std::uint64_t row_bytes = cols_ * dtype_bytes(tensor_dtype(dtype_));
+  const auto some = values_.subspan(first * row_bytes, count * row_bytes);
+  auto matrix = to_matrix({dtype_, count, cols_, some});
+  drop_pages(some, file_.bytes());
+  return matrix;
+}
+
 Matrix read_npy(const std::filesystem::path& path) {
   const MappedFile file(path);
   return parse_npy(file.bytes(), path.string());
 }
 
 Matrix parse_npy(std::span<const std::byte> bytes, const std::string& name) {
-  ByteReader reader(bytes, name);
-  const Header header = read_header(reader, name);
-  if (header.descr != "<f4" && header.descr != "<f2") {
-    throw Error(Kind::kUnsupported,
-                fmt::format("{}: dtype {}. Expected <f4 or <f2 (float32, float16).", name,
-                            header.descr.substr(0, 20)));
-  }
-  if (header.fortran_order || header.shape.size() != 2) {
-    throw Error(Kind::kUnsupported,
-                fmt::format("{}: {} dimensions{}. Expected 2 in C order.", name,
-                            header.shape.size(), header.fortran_order ? " in Fortran order" : ""));
-  }
-  const DType dtype = header.descr == "<f4" ? DType::kF32 : DType::kF16;
-  const std::uint64_t rows = header.shape[0];
-  const std::uint64_t cols = header.shape[1];
-  if (cols == 0 && rows > 0) throw Error(Kind::kUnsupported, name + ": rows without values.");
-  const std::uint64_t needed =
-      checked_mul(checked_mul(rows, cols, name + ": shape"), dtype_bytes(dtype), name + ": shape");
-  if (needed != reader.remaining()) {
-    throw Error(Kind::kCorrupt,
-                fmt::format("{}: {} x {} values need {} bytes, but {} follow the header.", name,
-                            rows, cols, needed, reader.remaining()));
-  }
-  Matrix matrix;
-  matrix.rows = rows;
-  matrix.cols = cols;
-  // One dimension stands for both: their product fits in memory, each of them need not fit in a
-  // signed number.
-  matrix.values =
-      to_float({dtype, {static_cast<std::int64_t>(rows * cols)}, reader.take(needed, "data")});
-  return matrix;
+  return to_matrix(read_layout(bytes, name));
 }
 
 }  // namespace tandem

@@ -28,6 +28,23 @@ class NpyWriter {
   NpyDType dtype_;
 };
 
+// A file's rows, some at a time, from where they lie (mapped). Throws as read_npy.
+class NpyReader {
+ public:
+  explicit NpyReader(const std::filesystem::path& path);
+  std::uint64_t rows() const { return rows_; }
+  std::uint64_t cols() const { return cols_; }
+  // (count,cols). Requires: first + count <= rows().
+  Matrix read(std::uint64_t first, std::uint64_t count) const;
+
+ private:
+  MappedFile file_;
+  std::uint64_t rows_ = 0;
+  std::uint64_t cols_ = 0;
+  NpyDType dtype_ = NpyDType::kF32;
+  std::span<const std::byte> values_;
+};
+
 // Also reads versions 2 and 3, whose headers may be longer.
 Matrix read_npy(const std::filesystem::path&
                     path);  // throws kNotFound, kCorrupt, kUnsupported (other dtypes, orders)

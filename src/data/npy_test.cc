@@ -39,6 +39,16 @@ TEST_F(Npy, ReadsWhatNumpyWrites) {
   EXPECT_EQ(read_npy("tests/goldens/npy/empty.npy").rows, 0U);
 }
 
+TEST_F(Npy, TheReaderGivesAnyRows) {
+  const NpyReader reader("tests/goldens/npy/f2.npy");
+  ASSERT_EQ(reader.rows(), 2U);
+  EXPECT_EQ(reader.cols(), 3U);
+  const Matrix all = read_npy("tests/goldens/npy/f2.npy");
+  EXPECT_EQ(reader.read(1, 1).values, std::vector<float>(all.values.begin() + 3, all.values.end()));
+  EXPECT_EQ(reader.read(0, 2).values, all.values);
+  EXPECT_EQ(reader.read(2, 0).rows, 0U);
+}
+
 TEST_F(Npy, WritesTheBytesThatNumpyWritesButForPadding) {
   for (const bool half : {false, true}) {
     NpyWriter writer(dir_ / "a.npy", 3, half ? NpyDType::kF16 : NpyDType::kF32);

@@ -42,6 +42,14 @@ TokenBatch tokenise(const Tokenizer& tokenizer, std::span<const std::string> tex
 
 }  // namespace
 
+std::string space_fingerprint(const Checkpoint& checkpoint, PictureReading reading,
+                              int merge_tokens) {
+  std::string print = checkpoint.fingerprint();
+  if (reading == PictureReading::kReference) print += "-reference";
+  if (merge_tokens > 0) print += "-merge" + std::to_string(merge_tokens);
+  return print;
+}
+
 Model load_model(const std::string& name, const LoadOptions& options, const std::string& device,
                  const EncoderFactory& make_encoder) {
   const auto assets = options.assets.empty() ? default_assets() : options.assets;
@@ -95,9 +103,9 @@ Matrix Model::embed_texts(const std::vector<std::string>& texts) const {
 const std::string& Model::name() const { return rep_->row.name; }
 std::string Model::fingerprint() const {
   const bool reference = !rep_->decode.exif_orientation;
-  std::string print = rep_->checkpoint.fingerprint() + (reference ? "-reference" : "");
-  if (rep_->merge_tokens > 0) print += "-merge" + std::to_string(rep_->merge_tokens);
-  return print;
+  return space_fingerprint(rep_->checkpoint,
+                           reference ? PictureReading::kReference : PictureReading::kAsSeen,
+                           rep_->merge_tokens);
 }
 int Model::width() const { return rep_->checkpoint.config.embed_dim; }
 double Model::logit_scale() const { return rep_->logit_scale; }

@@ -30,6 +30,11 @@ struct Model::Rep {
   std::optional<double> logit_bias;
 };
 
+// Model::fingerprint() of a model that need not be loaded: of its weights and configuration, and of
+// how pictures are read. Reads every weight.
+std::string space_fingerprint(const Checkpoint& checkpoint, PictureReading reading,
+                              int merge_tokens);
+
 using EncoderFactory =
     std::function<std::unique_ptr<Encoder>(const Checkpoint&, const EncoderOptions&)>;
 

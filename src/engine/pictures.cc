@@ -104,6 +104,7 @@ class Pipeline {
   void fill(std::size_t index, Slot& slot) const {
     const auto bytes = source_.read(index);
     if (options_.hash || options_.known) slot.row.sha256 = hex(sha256(bytes));
+    if (options_.facts) slot.row.facts = picture_facts(bytes);
     if (options_.known && options_.known(slot.row.sha256)) {
       slot.row.known = true;
       return;

@@ -13,6 +13,7 @@
 #include "tandem/error.h"
 #include "tandem/model.h"
 
+#include "preprocess/picture_facts.h"
 #include "preprocess/transform.h"
 
 namespace tandem {
@@ -35,6 +36,7 @@ struct PictureOptions {
   std::size_t batch = 32;  // pictures computed together
   // Fills PictureRow::sha256, which costs a pass over the file's bytes.
   bool hash = false;
+  bool facts = false;  // fills PictureRow::facts
   // Content that needs no vector: called from worker threads with the hash (implies `hash`).
   std::function<bool(const std::string& sha256)> known;
   // Asked between batches: true ends the work early.
@@ -45,6 +47,7 @@ struct PictureRow {
   std::size_t index = 0;       // in the source
   std::optional<Error> error;  // why there is no vector
   bool known = false;          // `known` said so: no vector, no size
+  PictureFacts facts;          // when asked for, also of known content
   std::string sha256;          // hex, when asked for
   int width = 0;               // of the picture as it is shown
   int height = 0;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "preprocess/picture_formats.h"
+#include "preprocess/tiff_reader.h"
 
 namespace tandem {
 namespace {
@@ -12,40 +13,21 @@ namespace {
 constexpr std::uint16_t kOrientationTag = 0x0112;
 constexpr std::uint16_t kShort = 3;  // EXIF type: u16
 
-// Integers of either byte order; a read outside the block gives nothing.
-struct TiffReader {
-  Bytes bytes;
-  bool little;
-
-  std::optional<std::uint32_t> get(std::size_t at, int size) const {
-    if (at > bytes.size() || bytes.size() - at < static_cast<std::size_t>(size)) return {};
-    std::uint32_t value = 0;
-    for (int i = 0; i < size; ++i) {
-      const std::size_t from = little ? at + size - 1 - i : at + i;
-      value = value << 8 | std::to_integer<std::uint32_t>(bytes[from]);
-    }
-    return value;
-  }
-};
-
 }  // namespace
 
 int exif_orientation(Bytes exif) {
-  if (exif.size() >= 6 && std::memcmp(exif.data(), "Exif\0\0", 6) == 0) exif = exif.subspan(6);
-  if (exif.size() < 8) return 1;
-  const bool little = std::memcmp(exif.data(), "II*\0", 4) == 0;
-  if (!little && std::memcmp(exif.data(), "MM\0*", 4) != 0) return 1;
-  const TiffReader tiff{exif, little};
-  const std::size_t ifd = tiff.get(4, 4).value_or(0);
-  const auto count = tiff.get(ifd, 2);
+  const auto tiff = TiffReader::open(exif);
+  if (!tiff) return 1;
+  const std::size_t ifd = tiff->first_directory();
+  const auto count = tiff->get(ifd, 2);
   if (!count) return 1;
   for (std::uint32_t i = 0; i < *count; ++i) {
     const std::size_t entry = ifd + 2 + std::size_t{12} * i;
-    const auto tag = tiff.get(entry, 2);
+    const auto tag = tiff->get(entry, 2);
     if (!tag) return 1;
     if (*tag != kOrientationTag) continue;
-    const auto value = tiff.get(entry + 8, 2);
-    const bool valid = tiff.get(entry + 2, 2) == kShort && value && *value >= 1 && *value <= 8;
+    const auto value = tiff->get(entry + 8, 2);
+    const bool valid = tiff->get(entry + 2, 2) == kShort && value && *value >= 1 && *value <= 8;
     return valid ? static_cast<int>(*value) : 1;
   }
   return 1;

@@ -1,11 +1,17 @@
-// When is a picture an answer at all? Scores do not compare between queries, and the best of a
-// million rows that have nothing to do with a query still scores something. So each query's scores
-// are measured against the collection's own: s' = (score - mean) / deviation over a sample of its
-// rows, and what s' the best row reaches for captions that describe nothing in particular
-// (assets/prompts/null_captions.txt), or for pictures against unrelated pictures, is what chance
-// reaches in this collection. Above that a row is relevant.
+// When is a row an answer at all? Scores do not compare between queries or collections, and the
+// best of a million rows that have nothing to do with a query still scores something. What chance
+// reaches is therefore measured in the collection itself: the best score (peak) of captions that
+// fit no picture (assets/prompts/null_captions.txt), and of stored pictures among the others. A
+// query whose best row stays below has no answer here; where it reaches more, the rows around it
+// count too, down to what chance reaches half of the time.
+//
+// Some models give some queries higher scores with everything. So a peak is taken less a share of
+// the query's mean score over a sample of the rows; the share (0..1) is what the null queries'
+// peaks follow their means by, measured too. (Dividing by the deviation, as the page of results
+// docs/relevance.md shows, made it worse: texts that mean little have small deviations.)
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -20,32 +26,62 @@
 
 namespace tandem {
 
-struct Calibration {
-  std::string fingerprint;         // of the space it was measured in
-  std::size_t rows = 0;            // of the store then
-  Matrix sample;                   // (S,E): rows of the store that queries are measured against
-  std::vector<float> text_peaks;   // ascending: s' of the best row, one a null caption
-  std::vector<float> image_peaks;  // ascending: the same for stored pictures, themselves and their
-                                   // near-duplicates left out
+// What queries that fit nothing reach among rows of one kind.
+struct ChancePeaks {
+  float share = 0;            // of a query's mean
+  std::vector<float> values;  // ascending: best score less share * mean, one a null query
 };
 
-// The note that keeps it (text_peaks and image_peaks; the sample is read again).
+struct Calibration {
+  std::string fingerprint;      // of the space it was measured in
+  std::size_t rows = 0;         // of the store then
+  Matrix sample;                // (S,E): rows of the store that queries are measured against
+  std::vector<ItemKind> kinds;  // (S)
+  // What chance reaches, by what a query is made of (Asked), among rows that are pictures, texts.
+  // Empty where there are too few rows. Words: the null captions; less: each less half of another;
+  // pictures: stored ones, themselves and copies left out; both: a stored picture and a null
+  // caption. Pictures have true relatives: only the lowest of their peaks say what chance is.
+  std::array<std::array<ChancePeaks, 2>, 4> chance;
+
+  const ChancePeaks& of(Asked asked, ItemKind kind) const {
+    return chance[static_cast<std::size_t>(asked)][static_cast<std::size_t>(kind)];
+  }
+  bool has(ItemKind kind) const;  // rows of this kind are in the sample
+};
+
+// The note that keeps it (all but the sample, which is read again).
 inline constexpr const char* kCalibrationNote = "calibration";
 
-// Measures and stores it. Costs one search a null caption and S vectors.
+// Measures it. Costs an embedding of and two searches for each null caption (some 350), two
+// searches for each of 128 rows, and 512 vectors; twice the searches where pictures and texts are
+// mixed.
+Calibration measure_calibration(const Store& store, const EmbedTexts& embed,
+                                const std::vector<std::string>& null_captions);
+// Measures and stores it. Throws where the store is open for reading only.
 Calibration calibrate(Store& store, const EmbedTexts& embed,
                       const std::vector<std::string>& null_captions);
 // What was stored; nothing where none was, where it is of another space, or where the store has
 // since grown or shrunk by a third.
 std::optional<Calibration> stored_calibration(const Store& store);
 
+// What a row must score for one query.
+struct CutOff {
+  float best = -1;  // what the best row must reach for the query to have answers; -1: anything
+  float rows = -1;  // from where rows are relevant then
+};
+
 struct Relevance {
-  float mean = 0;  // of the query's scores over the sample
-  float deviation = 1;
-  float cut_off = 0;  // a score: rows below are not relevant
-  float of(float score) const { return (score - mean) / deviation; }  // s'
+  float mean = 0;       // of the query's scores over the sample
+  float deviation = 1;  // of the same, robust
+  // The cut-off that applies: rows below are not relevant. find() sets it to CutOff::rows where the
+  // query has answers; until then it is CutOff::best. Of the kind of which there are rows; pictures
+  // where there are both.
+  float cut_off = -1;
+  std::array<CutOff, 2> by_kind;  // pictures, texts
+
+  const CutOff& cut(ItemKind kind) const { return by_kind[static_cast<std::size_t>(kind)]; }
 };
 // query: (E) unit.
-Relevance relevance(const Calibration& calibration, std::span<const float> query, bool pictorial);
+Relevance relevance(const Calibration& calibration, std::span<const float> query, Asked asked);
 
 }  // namespace tandem
