@@ -149,8 +149,9 @@ void EmbeddingFolder::each_row(const EmbeddingPart& part, Of of,
     std::uint64_t i = number - 1;
     if (own_rows) {
       if (metadata.contains("text") != (of == Of::kText)) return;
-      const json::Reader reader(metadata, part.metadata.string());
-      const auto stated = reader.integer("row");
+      const auto* number_of_row = metadata.if_contains("row");
+      const std::int64_t stated =
+          number_of_row != nullptr && number_of_row->is_int64() ? number_of_row->as_int64() : -1;
       if (stated < 0 || static_cast<std::uint64_t>(stated) >= vectors.rows()) {
         throw Error(Kind::kInput,
                     fmt::format("{}: row {} is not in {}, which has {}.", part.metadata.string(),
