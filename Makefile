@@ -3,7 +3,7 @@ PRESET ?= release
 BUILD  := build/$(PRESET)
 JOBS   ?= $(shell nproc)
 
-.PHONY: setup build demo test bench format check asan tsan fuzz clean mini-data mini
+.PHONY: setup build demo test test-clients test-schema bench format check asan tsan fuzz clean mini-data mini
 
 setup:
 	@tools/setup.sh
@@ -18,6 +18,14 @@ demo: build
 
 test: build
 	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
+
+# The server, asked by other projects' own clients (205 MB of wheels, once); and by schemathesis, any number of cases.
+test-clients: build
+	@tests/serve/clients.sh $(BUILD)
+
+CASES ?= 20000
+test-schema: build
+	@tests/serve/schemathesis.sh $(BUILD) $(CASES)
 
 bench: build
 	@bench/run.sh $(BUILD)

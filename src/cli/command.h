@@ -24,7 +24,7 @@ struct Context {
 
 struct Command {
   std::string_view name;
-  std::string_view summary;
+  std::string_view summary;  // empty: not for people, not listed
   int (*run)(Context& context,
              Arguments arguments);  // returns the exit code; throws UsageError, Error
 };
@@ -39,6 +39,8 @@ int run_index(Context& context, Arguments arguments);
 int run_import(Context& context, Arguments arguments);
 int run_export(Context& context, Arguments arguments);
 int run_search(Context& context, Arguments arguments);
+int run_serve(Context& context, Arguments arguments);
+int run_decode_worker(Context& context, Arguments arguments);
 int run_train(Context& context, Arguments arguments);
 int run_eval(Context& context, Arguments arguments);
 int run_models(Context& context, Arguments arguments);

@@ -12,6 +12,8 @@ std::span<const Command> commands() {
       {"import", "bring vectors made elsewhere into a collection", run_import},
       {"export", "write a collection's vectors as other software reads them", run_export},
       {"search", "find pictures by words, by another picture, or both", run_search},
+      {"serve", "search, embed and classify over HTTP, with a page to search on", run_serve},
+      {"decode-worker", "", run_decode_worker},
       {"train", "train a model from captioned pictures", run_train},
       {"eval", "measure a model on captioned pictures", run_eval},
       {"models", "list the models, or describe one", run_models},

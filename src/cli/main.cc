@@ -33,6 +33,7 @@ void print_help(Console& console) {
       "such models.\n");
   console.out("Usage: tandem COMMAND [options]\n");
   for (const auto& command : commands()) {
+    if (command.summary.empty()) continue;
     const std::string name(command.name);
     console.out("  " + console.styled(name, Style::kBold) + std::string(12 - name.size(), ' ') +
                 std::string(command.summary));
@@ -44,7 +45,7 @@ const Command& find_command(const std::string& name) {
   std::vector<std::string_view> names;
   for (const auto& command : commands()) {
     if (command.name == name) return command;
-    names.push_back(command.name);
+    if (!command.summary.empty()) names.push_back(command.name);
   }
   const auto near = closest(name, names);
   throw UsageError("unknown command \"" + escape(name) +

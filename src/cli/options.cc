@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 
 #include "core/closest.h"
 
@@ -16,6 +17,16 @@ std::string join(const std::vector<std::string>& words, std::string_view between
   std::string text;
   for (const auto& word : words) text += (text.empty() ? "" : std::string(between)) + word;
   return text;
+}
+
+// CLI11 takes a word in brackets for a list; behind this mark it is a word.
+constexpr char kMark = '\x01';
+
+std::string marked(const std::string& word) {
+  return word.starts_with('[') || word.starts_with(kMark) ? kMark + word : word;
+}
+std::string unmarked(const std::string& word) {
+  return word.starts_with(kMark) ? word.substr(1) : word;
 }
 
 }  // namespace
@@ -128,19 +139,21 @@ Options::Outcome Options::parse(Arguments arguments) {
   }
   app.allow_extras();
   try {
-    app.parse(std::vector<std::string>(arguments.rbegin(),
-                                       arguments.rend()));  // CLI11 takes them reversed
+    std::vector<std::string> reversed;  // as CLI11 takes them
+    std::transform(arguments.rbegin(), arguments.rend(), std::back_inserter(reversed), marked);
+    app.parse(std::move(reversed));
   } catch (const CLI::ArgumentMismatch& e) {
     throw UsageError(std::string(e.what()) + ".");
   } catch (const CLI::ParseError& e) {
     throw UsageError(e.what());
   }
   if (help_wanted) return Outcome::kHelp;
+  std::transform(words.begin(), words.end(), words.begin(), unmarked);
   if (const auto extras = app.remaining(); !extras.empty()) throw_unknown(extras.front());
   for (std::size_t i = 0; i < options_.size(); ++i) {
     if (given[i].size() > 1 && !options_[i].repeats)
       throw UsageError(options_[i].name + " was given twice. Give it once.");
-    for (const auto& value : given[i]) options_[i].set(value);
+    for (const auto& value : given[i]) options_[i].set(unmarked(value));
   }
   if (words.size() < words_least_) throw UsageError("expected " + words_name_ + ".");
   if (words.size() > words_most_) throw_unknown(words[words_most_]);

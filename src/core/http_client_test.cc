@@ -161,6 +161,46 @@ TEST(HttpClient, RefusesAHeadWithoutEnd) {
   EXPECT_THAT(fetch({.url = server.url()}).failure, HasSubstr("larger than 64 KiB"));
 }
 
+TEST(HttpClient, SendsABodyWithItsMethod) {
+  CannedServer server({answer("200 OK", "done"), answer("307 Moved\r\nLocation: /else")});
+  std::string text;
+  EXPECT_TRUE(fetch({.url = server.url("/points"),
+                     .headers = {"Content-Type: application/json"},
+                     .method = "PUT",
+                     .body = std::string("{\"a\":1}\0x", 9)},
+                    &text)
+                  .ok());
+  EXPECT_EQ(text, "done");
+  // Not followed: what it would do elsewhere was not asked for.
+  EXPECT_EQ(fetch({.url = server.url(), .method = "DELETE"}).status, 307);
+  EXPECT_THAT(server.asked.at(0), HasSubstr("PUT /points HTTP/1.1"));
+  EXPECT_THAT(server.asked.at(0), HasSubstr("Content-Type: application/json\r\n"));
+  EXPECT_THAT(server.asked.at(0), HasSubstr("Content-Length: 9\r\n"));
+  EXPECT_THAT(server.asked.at(1), HasSubstr("DELETE / HTTP/1.1"));
+}
+
+TEST(HttpClient, KeepsTheBeginningOfAnErrorsBody) {
+  CannedServer server({answer("400 Bad Request", std::string(20'000, 'x'))});
+  EXPECT_EQ(fetch({.url = server.url()}).error_body, std::string(16 << 10, 'x'));
+}
+
+TEST(HttpClient, RefusesALargerAnswerThanAskedFor) {
+  CannedServer server({answer("200 OK", std::string(2'001, 'x'))});
+  const auto response =
+      fetch({.url = server.url()}, nullptr, {.plain_http = true, .most_body_bytes = 2'000});
+  EXPECT_EQ(response.failure, "its answer is larger than 2,000 bytes");
+}
+
+TEST(HttpClient, GivesUpWhenTheTimeIsOver) {
+  CannedServer first({answer("302 Found\r\nLocation: /again")});  // then never answers again
+  const auto begin = std::chrono::steady_clock::now();
+  const auto response =
+      fetch({.url = first.url()}, nullptr,
+            {.plain_http = true, .total_timeout = std::chrono::milliseconds(300)});
+  EXPECT_EQ(response.failure, "not done within 0.3 s");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+}
+
 TEST(OriginOf, IsSchemeHostAndPort) {
   EXPECT_EQ(origin_of("HTTPS://Hub.Example/a/b?c"), "https://hub.example:443");
   EXPECT_EQ(origin_of("http://hub.example:8080"), "http://hub.example:8080");

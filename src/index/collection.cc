@@ -177,7 +177,12 @@ Collection Collection::open(const fs::path& dir, OpenMode mode, const std::strin
   auto rep = std::make_unique<Rep>(dir);
   if (mode == OpenMode::kWrite) {
     prepare_folder(dir);
-    rep->lock = std::make_unique<WriterLock>(dir);
+    rep->lock = std::make_unique<FolderLock>(dir, FolderLock::Kind::kAlone);
+    if (!rep->lock->held()) {
+      throw Error(
+          Kind::kIo,
+          dir.string() + ": another process is writing to this collection. Wait until it is done.");
+    }
     rep->writer = std::make_unique<Database>(file, Database::Mode::kWrite);
     if (is_blank(*rep->writer)) {
       create_schema(*rep->writer, asked);

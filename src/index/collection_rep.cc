@@ -1,13 +1,9 @@
 #include "index/collection_rep.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "core/error.h"
 #include "core/tensor.h"
@@ -15,21 +11,6 @@
 namespace tandem {
 
 namespace fs = std::filesystem;
-
-WriterLock::WriterLock(const fs::path& dir) {
-  const fs::path path = dir / "write.lock";
-  fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (fd_ < 0) throw_errno("cannot open", path.string());
-  if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
-  const bool taken = errno == EWOULDBLOCK;
-  ::close(fd_);
-  if (!taken) throw_errno("cannot lock", path.string());
-  throw Error(
-      Kind::kIo,
-      dir.string() + ": another process is writing to this collection. Wait until it is done.");
-}
-
-WriterLock::~WriterLock() { ::close(fd_); }
 
 Readers::Lease Readers::lease() {
   std::unique_ptr<Database> database;

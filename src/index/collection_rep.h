@@ -13,19 +13,6 @@
 
 namespace tandem {
 
-// An advisory lock on DIR/write.lock: one writer at a time. Given up when the process ends, however
-// it ends.
-class WriterLock {
- public:
-  explicit WriterLock(const std::filesystem::path& dir);  // throws kIo
-  ~WriterLock();
-  WriterLock(const WriterLock&) = delete;
-  WriterLock& operator=(const WriterLock&) = delete;
-
- private:
-  int fd_ = -1;
-};
-
 // Connections for reading, so that searches overlap. Thread-safe.
 class Readers {
  public:
@@ -37,6 +24,7 @@ class Readers {
     Lease(Readers& all, std::unique_ptr<Database> database)
         : all_(all), database_(std::move(database)) {}
     ~Lease() {
+      if (database_->keeps_writers_out()) return;
       const std::lock_guard lock(all_.mutex_);
       all_.idle_.push_back(std::move(database_));
     }
@@ -86,7 +74,7 @@ struct CollectionRep {
       : dir(folder), readers(folder / "items.sqlite") {}
 
   std::filesystem::path dir;
-  std::unique_ptr<WriterLock> lock;  // kWrite only
+  std::unique_ptr<FolderLock> lock;  // kWrite only
   std::unique_ptr<Database> writer;  // kWrite only
   std::mutex write_mutex;            // guards the writer
   Readers readers;

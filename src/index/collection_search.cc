@@ -165,8 +165,10 @@ class Search {
       rep_.revisions = nullptr;
       try {
         rep_.graph = std::make_shared<const Graph>(Graph::open(path));
-      } catch (const Error&) {
-        // It is derived: without it, searches take longer and answer the same.
+      } catch (const Error& error) {
+        // It is derived: without it, searches take longer and answer the same. What the system
+        // refused now it may allow the next time.
+        if (error.kind() == Kind::kIo) return nullptr;
       }
       rep_.graph_seen = true;
       rep_.graph_time = time;

@@ -14,6 +14,7 @@
 #include "core/json.h"
 #include "core/tensor.h"
 #include "index/distance.h"
+#include "index/graph_bytes.h"
 
 #define USEARCH_USE_NUMKONG 0
 #define USEARCH_USE_OPENMP 0
@@ -134,6 +135,16 @@ File open_file(const fs::path& path) {
   return file;
 }
 
+// Throws kCorrupt for bytes that usearch could not be trusted with.
+void check_payload(const File& file, const fs::path& path) {
+  const GraphShape shape{.vector_bytes = static_cast<std::size_t>(file.stamp.width) + sizeof(float),
+                         .base_neighbours = 2 * kConnectivity,
+                         .neighbours = kConnectivity,
+                         .scalar_kind = static_cast<std::uint8_t>(us::scalar_kind_t::i8_k)};
+  if (const auto fault = fault_in_graph(file.map.bytes().first(file.payload), shape))
+    throw damaged(path, *fault);
+}
+
 us::memory_mapped_file_t memory_of(const File& file) {
   // usearch asks for bytes that it could change; a view does not.
   auto* data = const_cast<std::byte*>(file.map.bytes().data());
@@ -153,6 +164,7 @@ GraphBuilder::GraphBuilder(int width, std::size_t rows, std::size_t threads)
 
 GraphBuilder::GraphBuilder(const fs::path& path, std::size_t more, std::size_t threads) {
   const File file = open_file(path);
+  check_payload(file, path);
   rep_ = std::make_unique<Rep>(file.stamp.width,
                                make_index(file.stamp.width, us::index_limits_t(0, threads)));
   std::size_t at = 0;
@@ -257,6 +269,7 @@ Graph::Graph(Graph&&) noexcept = default;
 
 Graph Graph::open(const fs::path& path) {
   File file = open_file(path);
+  check_payload(file, path);
   auto rep = std::make_unique<Rep>(std::move(file), Index());
   rep->index = make_index(rep->file.stamp.width, us::index_limits_t(0, kSearchThreads));
   check(rep->index.view(memory_of(rep->file)), Kind::kCorrupt, path.string());

@@ -1,6 +1,10 @@
 #include "index/sqlite.h"
 
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -37,6 +41,9 @@ Kind kind_of(int code) {
   }
   if ((code & 0xFF) == SQLITE_FULL)
     throw Error(kind, name + ": the disk is full. Free some space and run it again.");
+  const int system = handle != nullptr ? sqlite3_system_errno(handle) : 0;
+  if (kind == Kind::kIo && system != 0)
+    throw Error(kind, fmt::format("{}: {} ({}).", name, text, std::strerror(system)));
   throw Error(kind, fmt::format("{}: {}.", name, text));
 }
 
@@ -65,34 +72,61 @@ std::string uri_of(const std::filesystem::path& path) {
 
 }  // namespace
 
+FolderLock::FolderLock(const std::filesystem::path& dir, Kind kind) {
+  const auto path = dir / "write.lock";
+  fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (fd_ < 0) throw_errno("cannot open", path.string());
+  held_ = ::flock(fd_, (kind == Kind::kAlone ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0;
+  if (held_ || errno == EWOULDBLOCK) return;
+  const int failure = errno;
+  ::close(fd_);
+  errno = failure;
+  throw_errno("cannot lock", path.string());
+}
+
+FolderLock::~FolderLock() { ::close(fd_); }
+
 Database::Database(const std::filesystem::path& path, Mode mode) : name_(path.string()) {
   const int flags =
       mode == Mode::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
   sqlite3* handle = nullptr;
   int code = open_handle(uri_of(path), flags, &handle);
   handle_.reset(handle);
-  const bool no_room_for_wal = (code & 0xFF) == SQLITE_CANTOPEN || (code & 0xFF) == SQLITE_READONLY;
-  if (no_room_for_wal && mode == Mode::kRead && ::access(path.parent_path().c_str(), W_OK) != 0) {
-    // A read-only medium: nobody writes there, so the file may be read without WAL's shared memory;
-    // but that would overlook what only the WAL holds.
-    std::error_code none;
-    if (const auto left = std::filesystem::file_size(path.string() + "-wal", none);
-        !none && left > 0) {
-      throw Error(
-          Kind::kIo,
-          name_ +
-              ": has unfinished writes beside it. Open it once where its folder can be written.");
-    }
-    code = open_handle(uri_of(path) + "?immutable=1", flags, &handle);
-    handle_.reset(handle);
-  }
-  if (code != SQLITE_OK) throw_sqlite(handle_.get(), code, name_);
+  const int kind = code & 0xFF;
+  const bool no_room = kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY || kind == SQLITE_FULL ||
+                       kind == SQLITE_IOERR;
+  if (code != SQLITE_OK && !(no_room && mode == Mode::kRead && open_as_it_is(path)))
+    throw_sqlite(handle_.get(), code, name_);
   // The file may come from anywhere: what its schema says is not to be trusted.
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
   execute("PRAGMA cell_size_check=ON");
   if (mode == Mode::kWrite) execute("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON");
+}
+
+bool Database::open_as_it_is(const std::filesystem::path& path) {
+  const auto folder = path.parent_path();
+  std::error_code none;
+  if (!std::filesystem::exists(path, none)) return false;
+  if (::access(folder.c_str(), W_OK) == 0) {
+    // Writers are kept out before the look at what they left.
+    auto lock = std::make_unique<FolderLock>(folder, FolderLock::Kind::kShared);
+    if (!lock->held()) return false;
+    lock_ = std::move(lock);
+  }
+  // That would overlook what only the WAL holds.
+  if (const auto left = std::filesystem::file_size(path.string() + "-wal", none);
+      !none && left > 0) {
+    throw Error(Kind::kIo, name_ +
+                               ": has unfinished writes beside it. Open it once where its "
+                               "folder can be written and has room.");
+  }
+  sqlite3* handle = nullptr;
+  const int code = open_handle(uri_of(path) + "?immutable=1", SQLITE_OPEN_READONLY, &handle);
+  handle_.reset(handle);
+  if (code != SQLITE_OK) throw_sqlite(handle, code, name_);
+  return true;
 }
 
 void Database::execute(const char* sql) {

@@ -12,23 +12,46 @@
 
 namespace tandem {
 
+// An advisory lock on DIR/write.lock: writers hold it alone. Given up when the process ends,
+// however it ends.
+class FolderLock {
+ public:
+  enum class Kind { kShared, kAlone };
+  // Throws kIo. Not held where others hold it otherwise.
+  FolderLock(const std::filesystem::path& dir, Kind kind);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+  bool held() const { return held_; }
+
+ private:
+  int fd_ = -1;
+  bool held_ = false;
+};
+
 class Database {
  public:
   enum class Mode { kRead, kWrite };  // kWrite creates the file
 
+  // Reading needs a little room beside the file, for the memory that readers and writers share. On
+  // a medium that has none (full or read-only) the file is read as it is; where a writer could come
+  // meanwhile, it is kept out: such a database should not live long.
   Database(const std::filesystem::path& path, Mode mode);
 
   void execute(const char* sql);          // statements without parameters or results
   std::int64_t integer(const char* sql);  // the first column of the first row; 0 when there is none
   sqlite3* handle() const { return handle_.get(); }
   const std::string& name() const { return name_; }
+  bool keeps_writers_out() const { return lock_ != nullptr; }
   [[noreturn]] void fail() const;  // throws what the last call ran into
 
  private:
   struct Close {
     void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
   };
+  bool open_as_it_is(const std::filesystem::path& path);
   std::string name_;
+  std::unique_ptr<FolderLock> lock_;
   std::unique_ptr<sqlite3, Close> handle_;
 };
 

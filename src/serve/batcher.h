@@ -21,6 +21,9 @@ struct BatcherOptions {
   std::size_t max_tokens = 16'384;  // of a batch: TEI's default
   std::size_t max_pictures = 32;    // of a batch
   std::size_t max_waiting = 2'048;  // texts and pictures; more are refused: 429
+  // A batch is kept small enough to take about this long, by how fast those before it were: who
+  // comes next waits for it.
+  std::chrono::milliseconds batch_time{150};
 };
 
 class Batcher {

@@ -21,7 +21,7 @@ namespace tandem::serve {
 struct DecodersOptions {
   std::filesystem::path program;  // the executable
   std::size_t processes = 2;
-  std::size_t memory_bytes = std::size_t{768} << 20;  // of each child (RLIMIT_AS)
+  std::size_t memory_bytes = std::size_t{768} << 20;  // of each child (RLIMIT_AS); 0: no limit
   std::chrono::milliseconds timeout{5'000};           // of a picture; then the child is killed
 };
 
@@ -59,7 +59,8 @@ class Decoders {
   std::unique_ptr<Rep> rep_;
 };
 
-// What a child does until its socket is closed. Never returns.
-[[noreturn]] void run_decode_worker();
+// What a child does until its socket is closed. Never returns. before: called with each picture
+// before it is decoded, for tests of crashes.
+[[noreturn]] void run_decode_worker(void (*before)(std::span<const std::byte>) = nullptr);
 
 }  // namespace tandem::serve

@@ -35,6 +35,16 @@ class Histogram {
   std::atomic<double> sum_{0};
 };
 
+// A number that goes up and down.
+class Gauge {
+ public:
+  void add(std::int64_t by) { value_.fetch_add(by, std::memory_order_relaxed); }
+  std::int64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::int64_t> value_{0};
+};
+
 // Families by name, members by their labels ("route=\"/v1/search\",status=\"200\""). Names and
 // labels come from our own tables, never from requests.
 class Metrics {
@@ -46,13 +56,17 @@ class Metrics {
                      const std::string& labels = "");
   Histogram& sizes(const std::string& name, const std::string& help,
                    const std::string& labels = "");
-  // Asked for when the text is made.
+  Gauge& level(const std::string& name, const std::string& help, const std::string& labels = "");
+  // Asked for when the text is made: `of` outlives this.
   void gauge(const std::string& name, const std::string& help, double (*value)(const void*),
              const void* of);
   std::string text() const;
 
  private:
   struct Family;
+  Family& family(const std::string& name, const std::string& help, const std::string& type);
+  Histogram& histogram(const std::string& name, const std::string& help, const std::string& labels,
+                       std::span<const double> bounds);
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Family>> families_;
 };

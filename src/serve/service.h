@@ -52,6 +52,7 @@ struct ServiceOptions {
   std::int64_t max_pixels = 33'554'432;
   std::size_t max_batch_items = 32;  // inputs of one request
   std::vector<std::string> null_captions;
+  std::filesystem::path assets;  // prompts/NAME.txt: sets of templates
   // Loads a model by name, with the caller's options for threads, precision and places.
   std::function<Model(const std::string& name)> load_model;
   std::function<std::vector<std::string>(const Model&)> templates_of;

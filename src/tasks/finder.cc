@@ -48,8 +48,8 @@ class Finding {
   Finding(const Store& store, std::span<const float> query, const FindOptions& options)
       : store_(store), query_(query), options_(options) {}
 
-  void measure(const Calibration& calibration, bool pictorial) {
-    relevance_ = relevance(calibration, query_, pictorial);
+  void measure(const Calibration& calibration, Asked asked) {
+    relevance_ = relevance(calibration, query_, asked);
     mixed_ = calibration.has(ItemKind::kPicture) && calibration.has(ItemKind::kText);
     if (!mixed_ && calibration.has(ItemKind::kText)) only_ = ItemKind::kText;
   }
@@ -291,11 +291,16 @@ Facet Finding::facet(const std::string& field) {
 
 }  // namespace
 
-Answer find(const Store& store, std::span<const float> vector, bool pictorial,
+Answer find(const Store& store, std::span<const float> vector, Asked asked,
             const Calibration* calibration, const FindOptions& options) {
   Finding finding(store, vector, options);
-  if (calibration != nullptr) finding.measure(*calibration, pictorial);
+  if (calibration != nullptr) finding.measure(*calibration, asked);
   return finding.run();
+}
+
+Answer find(const Store& store, std::span<const float> vector, bool pictorial,
+            const Calibration* calibration, const FindOptions& options) {
+  return find(store, vector, pictorial ? Asked::kPictures : Asked::kWords, calibration, options);
 }
 
 }  // namespace tandem

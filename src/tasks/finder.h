@@ -62,9 +62,12 @@ struct Answer {
   std::vector<Facet> facets;           // over the rows that can be paged through
 };
 
-// vector: (E) unit, of `pictorial` parts or not (query.h). calibration: may be null: everything is
+// vector: (E) unit, of a query made of `asked` (query.h). calibration: may be null: everything is
 // relevant. Looks at 200 rows, or as many as are asked for, and at kMostRows only where more are
 // relevant or what is counted needs them. Throws kInput for a facet that is no field.
+Answer find(const Store& store, std::span<const float> vector, Asked asked,
+            const Calibration* calibration, const FindOptions& options);
+// The same for kPictures or kWords.
 Answer find(const Store& store, std::span<const float> vector, bool pictorial,
             const Calibration* calibration, const FindOptions& options);
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tandem/matrix.h"
+#include "tandem/model.h"
 
 #include "preprocess/region.h"
 #include "tasks/zero_shot.h"
@@ -55,7 +56,18 @@ struct QuerySources {
 std::vector<float> query_vector(const Query& query, const QuerySources& sources,
                                 const std::vector<std::string>& templates = {});
 
-// Whether every wanted term is a picture or an item: its scores are those between pictures.
-bool is_pictorial(const Query& query);
+// A picture's unit vector (E), or its region's.
+std::vector<float> picture_vector(const Model& model, const Image& image,
+                                  const std::optional<Region>& region = {});
+
+// What a query is made of, which says what its scores compare with (relevance.h).
+enum class Asked {
+  kWords,
+  kPictures,   // every wanted term is a picture or an item: scores are those between pictures
+  kWordsLess,  // words, without others
+  kWordsAndPictures,
+};
+Asked asked_by(const Query& query);
+bool is_pictorial(const Query& query);  // kPictures
 
 }  // namespace tandem

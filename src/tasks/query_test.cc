@@ -183,6 +183,13 @@ TEST(Query, VectorIsRefusedWhereNothingIsLeft) {
   EXPECT_NE(refuse({std::vector<QueryTerm>(65, words("x"))}).find("65 terms"), std::string::npos);
 }
 
+TEST(Query, SaysWhatItIsMadeOf) {
+  EXPECT_EQ(asked_by(parse_query("words + more")), Asked::kWords);
+  EXPECT_EQ(asked_by(parse_query("words - [a]")), Asked::kWordsLess);
+  EXPECT_EQ(asked_by(parse_query("words + [#1] - more")), Asked::kWordsAndPictures);
+  EXPECT_EQ(asked_by(parse_query("[#1] - words")), Asked::kPictures);
+}
+
 TEST(Query, IsPictorialWhereNoWordsAreWanted) {
   EXPECT_TRUE(is_pictorial(parse_query("[a] + [#1] - words")));
   EXPECT_FALSE(is_pictorial(parse_query("[a] + words")));

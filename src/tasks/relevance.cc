@@ -17,15 +17,23 @@ constexpr std::size_t kFewest = 8;            // rows of a kind, or null queries
 // More alike than this is the same picture again.
 constexpr float kCopy = 0.999F;
 constexpr std::size_t kCopies = 16;  // that are looked past
-// Of ten captions that fit nothing, one may pass for an answer: at 0.95 nearly half of the right
-// answers of `mini` were lost, at 0.8 half of the absent concepts were answered (docs/search.md).
-constexpr double kWordsBest = 0.9;
-constexpr double kWordsRows = 0.5;
-// Stored pictures have relatives; a quarter of them, rather than none, is taken to be alone.
-constexpr double kPicturesBest = 0.25;
-constexpr double kPicturesRows = 0.1;
+// Shares of the null peaks: of ten captions that fit nothing, one may pass for an answer. At 0.95
+// nearly half of the right answers of `mini` are lost, at 0.8 half of the absent concepts are
+// answered (docs/search.md). Stored pictures have relatives: a quarter of them, rather than none,
+// is taken to be alone.
+struct Quantiles {
+  double best;
+  double rows;
+};
+constexpr std::array<Quantiles, 4> kQuantiles{{{0.9, 0.5}, {0.25, 0.1}, {0.9, 0.5}, {0.5, 0.25}}};
+constexpr double kLess = 0.5;       // the weight of what is unwanted
 constexpr double kStale = 1.0 / 3;  // of growth or loss
 constexpr int kVersion = 1;
+
+template <typename Enum>
+constexpr std::size_t index(Enum value) {
+  return static_cast<std::size_t>(value);
+}
 
 constexpr std::array kKinds{ItemKind::kPicture, ItemKind::kText};
 
@@ -95,42 +103,60 @@ float quantile(const std::vector<float>& ascending, double p) {
   return ascending[static_cast<std::size_t>(std::clamp(rank, 1.0, last)) - 1];
 }
 
-CutOff cut_off(const ChancePeaks& chance, float mean, bool pictorial) {
+CutOff cut_off(const ChancePeaks& chance, float mean, const Quantiles& quantiles) {
   if (chance.values.empty()) return {};
   const float base = chance.share * mean;
-  return {base + quantile(chance.values, pictorial ? kPicturesBest : kWordsBest),
-          base + quantile(chance.values, pictorial ? kPicturesRows : kWordsRows)};
+  return {base + quantile(chance.values, quantiles.best),
+          base + quantile(chance.values, quantiles.rows)};
+}
+
+// The unit vector along a + weight * b.
+std::vector<float> sum(std::span<const float> a, std::span<const float> b, double weight) {
+  std::vector<float> result(a.size());
+  double squares = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    result[i] = static_cast<float>(a[i] + weight * b[i]);
+    squares += static_cast<double>(result[i]) * result[i];
+  }
+  const double length = std::sqrt(std::max(squares, 1e-12));
+  for (float& value : result) value = static_cast<float>(value / length);
+  return result;
 }
 
 class Calibrator {
  public:
-  Calibrator(Store& store, Calibration& result) : store_(store), result_(result) {
+  Calibrator(const Store& store, Calibration& result) : store_(store), result_(result) {
     ids_ = store.sample(kSample);
     result.sample = read_sample(store, ids_, result.kinds);
     mixed_ = result.has(ItemKind::kPicture) && result.has(ItemKind::kText);
   }
 
-  void measure_words(const Matrix& nulls) {
-    for (const ItemKind kind : kKinds) {
-      if (!enough(kind)) continue;
-      std::vector<Peak> peaks;
-      for (std::size_t i = 0; i < nulls.rows; ++i) add_peak(nulls.row(i), kind, {}, peaks);
-      chance(0, kind) = chance_of(peaks);
-    }
-  }
-
-  void measure_pictures() {
-    std::vector<std::size_t> asked;
+  // nulls: (N,E), may be none.
+  void measure(const Matrix& nulls) {
+    std::vector<std::size_t> pictures;
     for (std::size_t i = 0; i < ids_.size(); ++i) {
-      if (result_.kinds[i] == ItemKind::kPicture) asked.push_back(i);
+      if (result_.kinds[i] == ItemKind::kPicture) pictures.push_back(i);
     }
-    const std::size_t step = asked.size() / kPictureQueries + 1;
+    const std::size_t step = pictures.size() / kPictureQueries + 1;
     for (const ItemKind kind : kKinds) {
       if (!enough(kind)) continue;
-      std::vector<Peak> peaks;
-      for (std::size_t i = 0; i < asked.size(); i += step)
-        add_peak(result_.sample.row(asked[i]), kind, ids_[asked[i]], peaks);
-      chance(1, kind) = chance_of(peaks);
+      std::array<std::vector<Peak>, 4> peaks;
+      for (std::size_t i = 0; i < nulls.rows; ++i) {
+        const auto other = nulls.row((i + nulls.rows / 2) % nulls.rows);
+        add_peak(nulls.row(i), kind, {}, peaks[index(Asked::kWords)]);
+        add_peak(sum(nulls.row(i), other, -kLess), kind, {}, peaks[index(Asked::kWordsLess)]);
+      }
+      for (std::size_t i = 0; i < pictures.size(); i += step) {
+        const auto picture = result_.sample.row(pictures[i]);
+        const auto id = ids_[pictures[i]];
+        add_peak(picture, kind, id, peaks[index(Asked::kPictures)]);
+        if (nulls.rows == 0) continue;
+        // Consecutive captions are of a kind: 7 is prime to their number, more or less.
+        add_peak(sum(picture, nulls.row(7 * i % nulls.rows), 1), kind, id,
+                 peaks[index(Asked::kWordsAndPictures)]);
+      }
+      for (std::size_t asked = 0; asked < peaks.size(); ++asked)
+        result_.chance[asked][index(kind)] = chance_of(peaks[asked]);
     }
   }
 
@@ -145,10 +171,6 @@ class Calibrator {
   }
 
  private:
-  ChancePeaks& chance(std::size_t asked_by, ItemKind kind) {
-    return result_.chance[asked_by][static_cast<std::size_t>(kind)];
-  }
-
   bool enough(ItemKind kind) const {
     return static_cast<std::size_t>(std::count(result_.kinds.begin(), result_.kinds.end(), kind)) >=
            std::min(kFewest, kSample);
@@ -167,19 +189,21 @@ class Calibrator {
       options.filter = std::move(filter);
     }
     for (const auto& hit : store_.search(query, options)) {
+      // A copy: the query's own picture again. (With words added, its score tells nothing.)
       if (self && (hit.id == *self || hit.score > kCopy)) continue;
       peaks.push_back({hit.score, moments(result_, query, kind).mean});
       return;
     }
   }
 
-  Store& store_;
+  const Store& store_;
   Calibration& result_;
   std::vector<std::int64_t> ids_;
   bool mixed_ = false;
 };
 
-constexpr std::array<const char*, 2> kAskedBy{"words", "pictures"};
+constexpr std::array<const char*, 4> kAskedBy{"words", "pictures", "words_less",
+                                              "words_and_pictures"};
 constexpr std::array<const char*, 2> kAmong{"pictures", "texts"};
 
 std::string to_note(const Calibration& calibration) {
@@ -234,15 +258,20 @@ bool Calibration::has(ItemKind kind) const {
   return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
-Calibration calibrate(Store& store, const EmbedTexts& embed,
-                      const std::vector<std::string>& null_captions) {
+Calibration measure_calibration(const Store& store, const EmbedTexts& embed,
+                                const std::vector<std::string>& null_captions) {
   Calibration result;
   result.fingerprint = store.meta().fingerprint;
   result.rows = store.size();
   Calibrator calibrator(store, result);
-  if (!null_captions.empty() && result.sample.rows > 0)
-    calibrator.measure_words(embed(null_captions));
-  calibrator.measure_pictures();
+  const bool words = !null_captions.empty() && result.sample.rows > 0;
+  calibrator.measure(words ? embed(null_captions) : Matrix());
+  return result;
+}
+
+Calibration calibrate(Store& store, const EmbedTexts& embed,
+                      const std::vector<std::string>& null_captions) {
+  auto result = measure_calibration(store, embed, null_captions);
   store.set_note(kCalibrationNote, to_note(result));
   return result;
 }
@@ -267,17 +296,17 @@ std::optional<Calibration> stored_calibration(const Store& store) {
   return result;
 }
 
-Relevance relevance(const Calibration& calibration, std::span<const float> query, bool pictorial) {
+Relevance relevance(const Calibration& calibration, std::span<const float> query, Asked asked) {
   Relevance result;
   const auto main = calibration.has(ItemKind::kPicture) ? ItemKind::kPicture : ItemKind::kText;
   for (const ItemKind kind : kKinds) {
     const auto seen = moments(calibration, query, kind);
-    const auto at = static_cast<std::size_t>(kind);
-    result.by_kind[at] = cut_off(calibration.chance[pictorial ? 1 : 0][at], seen.mean, pictorial);
+    const auto& cut = result.by_kind[index(kind)] =
+        cut_off(calibration.of(asked, kind), seen.mean, kQuantiles[index(asked)]);
     if (kind != main) continue;
     result.mean = seen.mean;
     result.deviation = seen.deviation;
-    result.cut_off = result.by_kind[at].best;
+    result.cut_off = cut.best;
   }
   return result;
 }

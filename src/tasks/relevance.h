@@ -37,20 +37,27 @@ struct Calibration {
   std::size_t rows = 0;         // of the store then
   Matrix sample;                // (S,E): rows of the store that queries are measured against
   std::vector<ItemKind> kinds;  // (S)
-  // By words, by pictures; each among rows that are pictures, texts. Empty where there are too few
-  // rows. Stored pictures have true relatives: their peaks leave themselves and copies out, and
-  // only the lowest say what chance is.
-  std::array<std::array<ChancePeaks, 2>, 2> chance;
+  // What chance reaches, by what a query is made of (Asked), among rows that are pictures, texts.
+  // Empty where there are too few rows. Words: the null captions; less: each less half of another;
+  // pictures: stored ones, themselves and copies left out; both: a stored picture and a null
+  // caption. Pictures have true relatives: only the lowest of their peaks say what chance is.
+  std::array<std::array<ChancePeaks, 2>, 4> chance;
 
+  const ChancePeaks& of(Asked asked, ItemKind kind) const {
+    return chance[static_cast<std::size_t>(asked)][static_cast<std::size_t>(kind)];
+  }
   bool has(ItemKind kind) const;  // rows of this kind are in the sample
 };
 
 // The note that keeps it (all but the sample, which is read again).
 inline constexpr const char* kCalibrationNote = "calibration";
 
-// Measures and stores it. Costs an embedding of and a search for each null caption (300 of them:
-// about 2 s with ViT-B/32 and 10,000 rows), a search for each of 128 rows, and `sample` vectors;
-// twice the searches where pictures and texts are mixed.
+// Measures it. Costs an embedding of and two searches for each null caption (some 350), two
+// searches for each of 128 rows, and 512 vectors; twice the searches where pictures and texts are
+// mixed.
+Calibration measure_calibration(const Store& store, const EmbedTexts& embed,
+                                const std::vector<std::string>& null_captions);
+// Measures and stores it. Throws where the store is open for reading only.
 Calibration calibrate(Store& store, const EmbedTexts& embed,
                       const std::vector<std::string>& null_captions);
 // What was stored; nothing where none was, where it is of another space, or where the store has
@@ -75,6 +82,6 @@ struct Relevance {
   const CutOff& cut(ItemKind kind) const { return by_kind[static_cast<std::size_t>(kind)]; }
 };
 // query: (E) unit.
-Relevance relevance(const Calibration& calibration, std::span<const float> query, bool pictorial);
+Relevance relevance(const Calibration& calibration, std::span<const float> query, Asked asked);
 
 }  // namespace tandem

@@ -93,7 +93,8 @@ double answered(World& world, const Store& store, const Calibration& calibration
   double count = 0;
   for (std::size_t i = 0; i < kConcepts; ++i) {
     const auto query = world.text(first + i);
-    count += best_score(store, query) >= relevance(calibration, query, false).cut_off ? 1 : 0;
+    count +=
+        best_score(store, query) >= relevance(calibration, query, Asked::kWords).cut_off ? 1 : 0;
   }
   return count / kConcepts;
 }
@@ -115,7 +116,7 @@ TEST(Relevance, OneNullInTenPasses) {
   int passed = 0;
   for (int i = 0; i < 1'000; ++i) {
     const auto query = world.nothing();
-    const auto cut = relevance(calibration, query, false).cut(ItemKind::kPicture);
+    const auto cut = relevance(calibration, query, Asked::kWords).cut(ItemKind::kPicture);
     EXPECT_LE(cut.rows, cut.best);
     passed += best_score(store, query) >= cut.best ? 1 : 0;
   }
@@ -140,8 +141,10 @@ TEST(Relevance, AQueryThatScoresHigherWithEverythingNeedsMore) {
   };
   const auto calibration = calibrate(store, varied, kNulls);
   EXPECT_GT(calibration.chance[0][0].share, 0.4F);
-  const auto near = relevance(calibration, unit(plus(noise(world.random), world.gap, 0)), false);
-  const auto far = relevance(calibration, unit(plus(noise(world.random), world.gap, -1.6F)), false);
+  const auto near =
+      relevance(calibration, unit(plus(noise(world.random), world.gap, 0)), Asked::kWords);
+  const auto far =
+      relevance(calibration, unit(plus(noise(world.random), world.gap, -1.6F)), Asked::kWords);
   EXPECT_GT(near.cut_off, far.cut_off + 0.1F);
   EXPECT_GT(near.deviation, 0);
 }
@@ -154,11 +157,33 @@ TEST(Relevance, PicturesAreMeasuredAgainstPictures) {
   int kept = 0;
   for (std::size_t i = 0; i < kConcepts; ++i) {
     const auto query = world.picture(i);
-    const auto cut = relevance(calibration, query, true);
-    EXPECT_GT(cut.cut_off, relevance(calibration, world.text(i), false).cut_off);
+    const auto cut = relevance(calibration, query, Asked::kPictures);
+    EXPECT_GT(cut.cut_off, relevance(calibration, world.text(i), Asked::kWords).cut_off);
     kept += best_score(store, query) >= cut.cut_off ? 1 : 0;
   }
   EXPECT_GE(kept, 12);
+}
+
+TEST(Relevance, QueriesOfSeveralPartsAreComparedWithTheirLike) {
+  World world;
+  MemoryStore store(kWidth);
+  fill(store, world, 10);
+  const auto calibration = calibrate(store, nothings(world), kNulls);
+  const auto cut = [&](Asked asked) {
+    return relevance(calibration, world.text(0), asked).cut_off;
+  };
+  // Two unrelated texts, one subtracted: both parts score about nothing. With a picture added,
+  // that picture's relatives score.
+  EXPECT_LT(cut(Asked::kWordsLess), cut(Asked::kPictures));
+  EXPECT_GT(cut(Asked::kWordsAndPictures), cut(Asked::kWords));
+  EXPECT_LT(cut(Asked::kWordsAndPictures), cut(Asked::kPictures));
+  int kept = 0;
+  for (std::size_t i = 0; i < kConcepts; ++i) {
+    const auto with_picture = unit(plus(world.picture(i), world.text(i), 1));
+    const auto rule = relevance(calibration, with_picture, Asked::kWordsAndPictures);
+    kept += best_score(store, with_picture) >= rule.cut_off ? 1 : 0;
+  }
+  EXPECT_GE(kept, 18);
 }
 
 TEST(Relevance, TextsAmongPicturesHaveTheirOwnCutOff) {
@@ -169,7 +194,7 @@ TEST(Relevance, TextsAmongPicturesHaveTheirOwnCutOff) {
   for (std::size_t i = 0; i < 100; ++i) texts.push_back(world.text(i % kConcepts));
   add(store, texts, ItemKind::kText);
   const auto calibration = calibrate(store, nothings(world), kNulls);
-  const auto words = relevance(calibration, world.text(1), false);
+  const auto words = relevance(calibration, world.text(1), Asked::kWords);
   EXPECT_GT(words.cut(ItemKind::kText).best, words.cut(ItemKind::kPicture).best + 0.1F);
   EXPECT_EQ(words.cut_off, words.cut(ItemKind::kPicture).best);
 }
@@ -216,12 +241,14 @@ TEST(Relevance, DamagedNotesAreAsNone) {
 TEST(Relevance, NothingIsCutWhereThereIsTooLittleToMeasure) {
   World world;
   MemoryStore empty(kWidth);
-  EXPECT_EQ(relevance(calibrate(empty, nothings(world), kNulls), world.text(0), false).cut_off, -1);
+  EXPECT_EQ(
+      relevance(calibrate(empty, nothings(world), kNulls), world.text(0), Asked::kWords).cut_off,
+      -1);
   MemoryStore few(kWidth);
   add(few, {world.picture(0), world.picture(1)}, ItemKind::kPicture);
   const auto calibration = calibrate(few, nothings(world), kNulls);
-  EXPECT_EQ(relevance(calibration, world.text(0), false).cut_off, -1);
-  EXPECT_EQ(relevance(calibration, world.picture(0), true).cut_off, -1);
+  EXPECT_EQ(relevance(calibration, world.text(0), Asked::kWords).cut_off, -1);
+  EXPECT_EQ(relevance(calibration, world.picture(0), Asked::kPictures).cut_off, -1);
 }
 
 }  // namespace
