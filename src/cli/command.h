@@ -36,6 +36,8 @@ int run_classify(Context& context, Arguments arguments);
 int run_caption(Context& context, Arguments arguments);
 int run_embed(Context& context, Arguments arguments);
 int run_index(Context& context, Arguments arguments);
+int run_import(Context& context, Arguments arguments);
+int run_export(Context& context, Arguments arguments);
 int run_search(Context& context, Arguments arguments);
 int run_serve(Context& context, Arguments arguments);
 int run_decode_worker(Context& context, Arguments arguments);

@@ -9,6 +9,8 @@ std::span<const Command> commands() {
       {"caption", "write a sentence about each picture", run_caption},
       {"embed", "turn pictures and texts into vectors (.npy)", run_embed},
       {"index", "build or refresh a searchable collection of pictures", run_index},
+      {"import", "bring vectors made elsewhere into a collection", run_import},
+      {"export", "write a collection's vectors as other software reads them", run_export},
       {"search", "find pictures by words, by another picture, or both", run_search},
       {"serve", "search, embed and classify over HTTP, with a page to search on", run_serve},
       {"decode-worker", "", run_decode_worker},

@@ -9,6 +9,7 @@ std::span<const Command> commands() {
       {"caption", "write a sentence about each picture", run_caption},
       {"embed", "turn pictures and texts into vectors (.npy)", run_embed},
       {"index", "build or refresh a searchable collection of pictures", run_index},
+      {"import", "bring vectors made elsewhere into a collection", run_import},
       {"search", "find pictures by words, by another picture, or both", run_search},
       {"train", "train a model from captioned pictures", run_train},
       {"eval", "measure a model on captioned pictures", run_eval},

@@ -1,17 +1,19 @@
-// `tandem index`: a folder of pictures to a collection, and the collection kept up to date.
+// `tandem index`: pictures and texts to a collection or a database, which is kept up to date.
+#include <filesystem>
 #include <fmt/format.h>
-#include <mutex>
 
-#include "cli/captions.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/index_finish.h"
+#include "cli/index_pass.h"
+#include "cli/index_reembed.h"
+#include "cli/index_texts.h"
+#include "cli/index_watch.h"
 #include "cli/interrupt.h"
+#include "cli/lazy_model.h"
 #include "cli/model_flags.h"
-#include "cli/paths.h"
 #include "cli/skips.h"
 #include "core/json.h"
-#include "engine/pictures.h"
-#include "index/collection.h"
 
 namespace tandem::cli {
 namespace {
@@ -24,207 +26,159 @@ struct Flags {
   std::vector<std::string> pictures;
   std::string to;
   std::string captions;
+  std::string texts;
+  bool no_side_files = false;
+  bool no_exif = false;
+  bool prune = false;
+  bool watch = false;
+  bool reembed = false;
+  bool drop_missing = false;
   bool strict = false;
 };
 
-struct Counts {
-  std::uint64_t added = 0;      // new or changed content, computed
-  std::uint64_t reused = 0;     // content known under another name or with another date
-  std::uint64_t unchanged = 0;  // not even read
-  std::uint64_t removed = 0;
-};
+void declare_words(Options& options, Flags& flags) {
+  options.group("What is said about pictures");
+  options.text(
+      "--captions", "FILE", flags.captions,
+      "captions and metadata of pictures: .csv or .tsv with column names, .jsonl, .parquet, "
+      "or lines of path, tab, caption");
+  options.flag("--no-sidecars", flags.no_side_files,
+               "do not look for captions in beach.txt and beach.json beside beach.jpg");
+  options.flag("--no-exif", flags.no_exif,
+               "do not keep what cameras wrote: date, camera, lens, place, description");
+}
 
 Options declare(Flags& flags) {
   Options options(
       "index",
       "build a searchable collection of pictures, or bring it up to date. Only new and changed "
-      "pictures are computed: "
-      "unchanged ones are not read, moved ones keep their vector, vanished ones are removed.");
+      "pictures are computed: unchanged ones are not read, moved ones keep their row, vanished "
+      "ones "
+      "are removed.");
   options.example("tandem index ~/Pictures --to pictures.tandem",
                   "the first time everything, later only what changed");
-  options.example("tandem index a/ b/ --to both.tandem",
-                  "several folders in one collection; other folders' rows stay");
-  options.words("PATH…", flags.pictures, "pictures, or folders of them");
+  options.example("tandem index ~/Pictures --to pictures.tandem --watch",
+                  "and go on as pictures come and go, until Ctrl-C");
+  options.example("tandem index a/ b/ --to pgvector://localhost/photos",
+                  "several folders in one database; other folders' rows stay");
+  options.example("tandem index --to pictures.tandem --reembed --model vit-b-32",
+                  "the same pictures for another model, while the old vectors serve");
+  options.words("PATH…", flags.pictures, "pictures, or folders of them", 0);
   options.group("Collection");
-  options.text("--to", "NAME.tandem", flags.to,
-               "the collection, a folder that is made when missing");
-  options.text("--captions", "FILE", flags.captions,
-               "captions to keep with pictures: lines of path, tab, caption");
+  options.text("--to", "NAME", flags.to,
+               "the collection: a folder, NAME.tandem, that is made when missing, or a database's "
+               "address");
+  options.text("--texts", "FILE", flags.texts, "also add texts, one a line");
+  options.flag("--watch", flags.watch, "stay, and follow what changes, until Ctrl-C");
+  options.flag("--prune", flags.prune,
+               "also remove the rows of folders given that are gone or have become empty");
   options.flag("--strict", flags.strict, "exit code 7 when a picture had to be skipped");
+  declare_words(options, flags);
+  options.group("Another model");
+  options.flag("--reembed", flags.reembed,
+               "compute every item for --model, then switch to it; goes on where it was stopped");
+  options.flag("--drop-missing", flags.drop_missing,
+               "with --reembed: remove the rows whose pictures cannot be read any more");
+  flags.model.model.clear();
   add_model_options(options, flags.model);
   return options;
 }
 
-// Rows on their way into the collection, committed some at a time. Its lock guards the collection
-// between this thread and the workers that ask is_known().
-class Writer {
- public:
-  Writer(Collection& collection, const Captions& captions)
-      : collection_(collection), captions_(captions) {}
-
-  bool is_unchanged(const FoundFile& file) const {
-    const auto item = collection_.find_uri(file.path.string());
-    return item && item->size_bytes == file.size_bytes && item->mtime_ns == file.mtime_ns &&
-           item->caption == captions_.of(file.path);
+void check(const Flags& flags) {
+  if (flags.to.empty()) throw UsageError("expected --to NAME.tandem, the collection to build.");
+  if (flags.reembed) {
+    if (flags.model.model.empty())
+      throw UsageError("--reembed: expected --model NAME, the model to change to.");
+    if (!flags.pictures.empty() || !flags.texts.empty() || flags.watch)
+      throw UsageError(
+          "--reembed computes what the collection has: expected no PATH, --texts, --watch.");
+    return;
   }
+  if (flags.drop_missing) throw UsageError("--drop-missing goes with --reembed.");
+  if (flags.pictures.empty() && flags.texts.empty())
+    throw UsageError("expected PATH…, pictures or folders of them, or --texts FILE.");
+  if (flags.pictures.empty() && flags.watch)
+    throw UsageError("--watch: expected PATH…, what to watch.");
+}
 
-  bool is_known(const std::string& sha256) {
-    const std::lock_guard lock(mutex_);
-    return collection_.find_content(sha256).has_value();
-  }
-
-  void add(const FoundFile& file, const PictureRow& row) {
-    auto item = item_of(file, row.sha256);
-    item.width = row.width;
-    item.height = row.height;
-    items_.push_back(std::move(item));
-    vectors_.insert(vectors_.end(), row.vector.begin(), row.vector.end());
-    if (items_.size() >= kCommitRows) commit();
-  }
-
-  void add_known(const FoundFile& file, const PictureRow& row) {
-    const std::lock_guard lock(mutex_);
-    const auto same = collection_.find_content(row.sha256);
-    if (!same)
-      throw Error(Kind::kInternal,
-                  file.path.string() + ": its content left the collection while it was indexed.");
-    auto item = item_of(file, row.sha256);
-    item.width = same->width;
-    item.height = same->height;
-    collection_.upsert_same_content(item, same->id);
-  }
-
-  void commit() {
-    if (items_.empty()) return;
-    Matrix matrix;
-    matrix.rows = items_.size();
-    matrix.cols = vectors_.size() / items_.size();
-    matrix.values = std::move(vectors_);
-    {
-      const std::lock_guard lock(mutex_);
-      collection_.upsert(items_, matrix);
-    }
-    items_.clear();
-    vectors_.clear();
-  }
-
- private:
-  // Rows lost at most when the process is killed; each commit costs an fsync.
-  static constexpr std::size_t kCommitRows = 256;
-
-  Item item_of(const FoundFile& file, const std::string& sha256) const {
-    Item item;
-    item.uri = file.path.string();
-    item.sha256 = sha256;
-    item.size_bytes = file.size_bytes;
-    item.mtime_ns = file.mtime_ns;
-    item.caption = captions_.of(file.path);
-    return item;
-  }
-
-  Collection& collection_;
-  const Captions& captions_;
-  std::mutex mutex_;
-  std::vector<Item> items_;
-  std::vector<float> vectors_;
+// What the store knows before anything is loaded; nothing where there is none yet, or an old one
+// that is brought up to date when it is opened for writing.
+struct Before {
+  std::optional<StoreMeta> meta;
+  std::optional<std::string> model_note;
 };
 
-// What came of the files given.
-struct Outcome {
-  Counts counts;
-  std::vector<std::string> kept;  // uris of those that could be read
-};
-
-// Computes and stores `files`.
-void store(const Model& model, const std::vector<FoundFile>& files, Writer& writer, Skips& skips,
-           Outcome& outcome, Console& console) {
-  const auto paths = paths_of(files);
-  const auto progress = console.progress("img", paths.size());
-  PictureOptions options;
-  options.known = [&](const std::string& sha256) { return writer.is_known(sha256); };
-  options.stop = interrupted;
-  embed_pictures(model, picture_files(paths), options, [&](const PictureRow& row) {
-    const auto& file = files[row.index];
-    progress->add();
-    if (row.error) {
-      skips.add(file.path.string(), *row.error);
-      return;
-    }
-    outcome.kept.push_back(file.path.string());
-    if (row.known) {
-      writer.add_known(file, row);
-      ++outcome.counts.reused;
-    } else {
-      writer.add(file, row);
-      ++outcome.counts.added;
-    }
-  });
-  writer.commit();
-  progress->finish();
-}
-
-// "./many/" and "many" are one place: rows are known by their path as it is written.
-std::vector<std::string> normal(const std::vector<std::string>& given) {
-  std::vector<std::string> paths;
-  for (const auto& path : given) {
-    auto text = fs::path(path).lexically_normal().string();
-    if (text.size() > 1 && text.ends_with('/')) text.pop_back();
-    paths.push_back(std::move(text));
+Before look(const std::string& location) {
+  Before before;
+  try {
+    const auto store = open_store(location, OpenMode::kRead, {});
+    before.meta = store->meta();
+    before.model_note = store->note(kModelNote);
+  } catch (const Error& e) {
+    if (e.kind() != Kind::kNotFound && e.kind() != Kind::kUnsupported) throw;
   }
-  return paths;
+  return before;
 }
 
-// Folders given, as their pictures' paths begin with them.
-std::vector<std::string> roots_of(const std::vector<std::string>& given) {
-  std::vector<std::string> roots;
-  for (const auto& path : given) {
-    if (fs::is_directory(path)) roots.push_back(path);
-  }
-  return roots;
-}
-
-// Large collections are searched by a graph. What is added stays when this is interrupted: searches
-// then take longer.
-void bring_graph_up_to_date(Collection& collection, const Flags& flags, Console& console) {
-  constexpr std::size_t kCardQueries = 100;
-  using Done = GraphReport::Done;
-  std::unique_ptr<Progress> progress;
-  std::size_t before = 0;
-  GraphOptions options;
-  options.threads = static_cast<std::size_t>(flags.model.threads);
-  options.stop = interrupted;
-  options.progress = [&](std::size_t added, std::size_t total) {
-    if (progress == nullptr) progress = console.progress("vectors into the graph", total);
-    progress->add(added - before);
-    before = added;
-  };
-  const auto report = collection.update_graph(options);
-  if (progress != nullptr) progress->finish();
-  if (report.done != Done::kBuilt && report.done != Done::kExtended) return;
-  const auto card = collection.measure_graph(kCardQueries, options.threads);
-  console.note(fmt::format(
-      "graph of {} vectors: recall@10 {:.3f}, a search {:.1f} ms (p99 {:.1f}), {:.2f} KB a picture",
-      with_thousands(report.rows), card.recall_at_10, card.p50_ms, card.p99_ms,
-      card.bytes_per_item / 1e3));
-}
-
-void report(const Counts& counts, const Skips& skips, const Collection& collection,
-            const Flags& flags, Console& console) {
+void report(const IndexCounts& counts, const Skips& skips, const Store& store, const Flags& flags,
+            Console& console) {
   if (flags.output.json) {
     console.out(json::dump(json::object{{"collection", flags.to},
-                                        {"pictures", collection.size()},
+                                        {"pictures", store.size()},
                                         {"added", counts.added},
+                                        {"moved", counts.moved},
                                         {"reused", counts.reused},
+                                        {"updated", counts.updated},
                                         {"unchanged", counts.unchanged},
                                         {"removed", counts.removed},
                                         {"skipped", skips.total()}}));
     return;
   }
-  console.out(fmt::format(
-      "added {}, reused {}, unchanged {}, removed {}, skipped {}: {} pictures in {}",
-      with_thousands(counts.added), with_thousands(counts.reused), with_thousands(counts.unchanged),
-      with_thousands(counts.removed), with_thousands(skips.total()),
-      with_thousands(collection.size()), escape(flags.to)));
+  std::string line = "added " + with_thousands(counts.added);
+  if (counts.moved > 0) line += ", moved " + with_thousands(counts.moved);
+  line += ", reused " + with_thousands(counts.reused);
+  if (counts.updated > 0) line += ", updated " + with_thousands(counts.updated);
+  console.out(fmt::format("{}, unchanged {}, removed {}, skipped {}: {} {} in {}", line,
+                          with_thousands(counts.unchanged), with_thousands(counts.removed),
+                          with_thousands(skips.total()), with_thousands(store.size()),
+                          flags.texts.empty() ? "pictures" : "items", escape(flags.to)));
+}
+
+IndexRequest request_of(const Flags& flags) {
+  IndexRequest request;
+  request.paths = normal_paths(flags.pictures);
+  request.captions.captions = flags.captions;
+  request.captions.side_files = !flags.no_side_files;
+  request.facts = !flags.no_exif;
+  request.prune = flags.prune;
+  request.utf8_names = is_database(flags.to);
+  return request;
+}
+
+int run_passes(Context& context, const Flags& flags, Store& store, LazyModel& model) {
+  const auto request = request_of(flags);
+  const FinishOptions finish{static_cast<std::size_t>(flags.model.threads),
+                             assets_folder(flags.model, context), interrupted};
+  // Before the first pass, so that nothing is missed between the two.
+  std::optional<FolderWatch> watch;
+  if (flags.watch) watch.emplace(request.paths);
+  Skips skips(context.console);
+  IndexOutcome outcome;
+  if (!request.paths.empty()) outcome = index_files(store, model, request, skips, context.console);
+  if (!flags.texts.empty() && !interrupted())
+    index_texts(store, model, flags.texts, outcome.counts, context.console);
+  if (!interrupted()) finish_store(store, model, finish, context.console);
+  report(outcome.counts, skips, store, flags, context.console);
+  skips.summarise(outcome.seen);
+  if (interrupted()) {
+    context.console.note("stopped: what was added is kept. Run it again to go on.");
+    return kInterruptedExitCode;
+  }
+  if (watch) {
+    follow_changes(store, model, request, *watch, finish, context.console);
+    return kDone;
+  }
+  return skips.exit_code(outcome.remaining, flags.strict);
 }
 
 }  // namespace
@@ -233,37 +187,21 @@ int run_index(Context& context, Arguments arguments) {
   Flags flags;
   auto options = declare(flags);
   if (!parse_or_help(options, flags.output, context, arguments)) return kDone;
-  if (flags.to.empty()) throw UsageError("expected --to NAME.tandem, the collection to build.");
-  flags.pictures = normal(flags.pictures);
-  const Captions captions = flags.captions.empty() ? Captions() : Captions(flags.captions);
-  const auto files = find_pictures({flags.pictures.begin(), flags.pictures.end()});
-  const auto model = load(flags.model, context);
-  auto collection = Collection::open(flags.to, OpenMode::kWrite, model.name(), model.fingerprint(),
-                                     model.width());
-
-  Writer writer(collection, captions);
-  Outcome outcome;
-  std::vector<FoundFile> changed;
-  for (const auto& file : files) {
-    if (writer.is_unchanged(file)) {
-      outcome.kept.push_back(file.path.string());
-      ++outcome.counts.unchanged;
-    } else {
-      changed.push_back(file);
-    }
+  check(flags);
+  const auto before = look(flags.to);
+  if (flags.reembed) {
+    const FinishOptions finish{static_cast<std::size_t>(flags.model.threads),
+                               assets_folder(flags.model, context), interrupted};
+    LazyModel model(flags.model, context, {});
+    return reembed({flags.to, flags.drop_missing, flags.output.json}, model, finish,
+                   context.console);
   }
-  Skips skips(context.console);
-  store(model, changed, writer, skips, outcome, context.console);
-  if (interrupted()) {
-    report(outcome.counts, skips, collection, flags, context.console);
-    context.console.note("stopped: what was added is kept. Run it again to go on.");
-    return kInterruptedExitCode;
-  }
-  outcome.counts.removed = collection.remove_missing(roots_of(flags.pictures), outcome.kept);
-  bring_graph_up_to_date(collection, flags, context.console);
-  report(outcome.counts, skips, collection, flags, context.console);
-  skips.summarise(files.size());
-  return skips.exit_code(outcome.kept.size(), flags.strict);
+  // A collection's own model, unless another is asked for (and then refused).
+  if (flags.model.model.empty()) flags.model.model = before.meta ? before.meta->model_name : "mini";
+  LazyModel model(flags.model, context, before.model_note);
+  const auto store = open_store(flags.to, OpenMode::kWrite, model.meta());
+  if (before.model_note != model.memory()) store->set_note(kModelNote, model.memory());
+  return run_passes(context, flags, *store, model);
 }
 
 }  // namespace tandem::cli

@@ -133,6 +133,29 @@ std::size_t remove_rows(Database& writer, std::span<const std::int64_t> ids) {
   return removed;
 }
 
+// Renames come in two steps, since one item's new uri may be another's old one.
+void update_rows(Database& writer, std::span<const Item> items) {
+  Statement free_uri(writer, "UPDATE items SET uri = char(0) || id WHERE id = ?");
+  for (const auto& item : items) free_uri.bind(1, item.id).run();
+  std::vector<std::int64_t> replaced;
+  Statement holder(writer, "SELECT id FROM items WHERE uri = ?");
+  for (const auto& item : items) {
+    holder.reset();
+    if (holder.bind(1, item.uri).step()) replaced.push_back(holder.integer(0));
+  }
+  holder.reset();
+  remove_rows(writer, replaced);
+  Statement update(writer,
+                   "UPDATE items SET uri = ?, sha256 = ?, size_bytes = ?, mtime_ns = ?, "
+                   "width = ?, height = ?, caption = ?, metadata = ? WHERE id = ?");
+  for (const auto& item : items) {
+    update.bind(1, item.uri).bind(2, item.sha256);
+    update.bind(3, static_cast<std::int64_t>(item.size_bytes)).bind(4, item.mtime_ns);
+    update.bind(5, std::int64_t{item.width}).bind(6, std::int64_t{item.height});
+    update.bind(7, item.caption).bind(8, checked_metadata(item)).bind(9, item.id).run();
+  }
+}
+
 bool lies_below(const std::string& uri, std::string root) {
   while (root.size() > 1 && root.back() == '/') root.pop_back();
   if (uri == root) return true;
@@ -185,6 +208,13 @@ void Collection::upsert(std::span<const Item> items, const Matrix& vectors) {
   for (std::size_t i = 0; i < items.size(); ++i)
     upserter.add(items[i], to_halves(vectors.row(i), items[i].uri));
   upserter.finish();
+  transaction.commit();
+}
+
+void Collection::update(std::span<const Item> items) {
+  const std::lock_guard guard(rep_->write_mutex);
+  Transaction transaction(writable(*rep_), Transaction::Kind::kWrite);
+  update_rows(*rep_->writer, items);
   transaction.commit();
 }
 

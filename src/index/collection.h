@@ -69,6 +69,8 @@ class Collection final : public Store {
   // All of them in one transaction that is on disk when this returns. Throws kInput also for
   // metadata that is not a JSON object.
   void upsert(std::span<const Item> items, const Matrix& vectors) override;
+  // In one transaction, and items keep their ids.
+  void update(std::span<const Item> items) override;
   std::size_t remove(std::span<const std::int64_t> ids) override;
   std::vector<Hit> search(std::span<const float> query,
                           const SearchOptions& options) const override;

@@ -70,8 +70,9 @@ class Store {
   // NaN or infinity.
   virtual void upsert(std::span<const Item> items, const Matrix& vectors) = 0;
   // Replaces all but id, kind and vector of items that exist, by id: renames, new captions. An item
-  // that has one of the new uris already is replaced; ids that do not exist are passed over. Stored
-  // when it returns. Here by upsert() and remove(): renamed items then get a new id.
+  // that has one of the new uris already is removed; ids that do not exist are passed over. The new
+  // uris differ from each other. Stored when it returns. Here by upsert() and remove(): renamed
+  // items then get a new id.
   virtual void update(std::span<const Item> items);
   // Returns how many there were.
   virtual std::size_t remove(std::span<const std::int64_t> ids) = 0;
