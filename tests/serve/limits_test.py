@@ -79,7 +79,8 @@ def png_bomb(side):
 
 
 def memory_kb(pid):
-    return int(next(line for line in open(f"/proc/{pid}/status") if line.startswith("VmRSS:")).split()[1])
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
 
 
 class LimitsTest(unittest.TestCase):
@@ -134,6 +135,7 @@ class LimitsTest(unittest.TestCase):
                 answer = connection.getresponse()
                 if answer.status != 200 or not json.loads(answer.read())["data"][0]["embedding"]:
                     failed.append(answer.status)
+            connection.close()
 
         threads = [threading.Thread(target=good) for _ in range(2)]
         for thread in threads:
@@ -145,6 +147,7 @@ class LimitsTest(unittest.TestCase):
             answer = connection.getresponse()
             answer.read()
             self.assertIn(answer.status, (400, 413, 422))
+        connection.close()
         for thread in threads:
             thread.join()
         self.assertEqual(failed, [])
@@ -155,6 +158,7 @@ class LimitsTest(unittest.TestCase):
             for i in range(count):
                 connection.request("POST", "/v1/embeddings", json.dumps({"input": f"picture {i}"}), {"Content-Type": "application/json"})
                 connection.getresponse().read()
+            connection.close()
         ask(300)
         before = memory_kb(self.server.process.pid)
         ask(1500)
