@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { ask, done, open, settled, summary, titles } from "./harness.mjs";
 
-export const FRUIT = ["fxemoji-lemon.png", "twemoji-green-apple.png", "twemoji-red-apple.png"];
+export const FRUIT = ["fxemoji-lemon.png", "twemoji-green-apple.png", "fxemoji-red-apple.png"];
 
 export function results_tests({ browser, url, bin }) {
   if (bin) {
@@ -47,7 +47,7 @@ export function results_tests({ browser, url, bin }) {
   });
 
   test("nothing relevant is an answer, and the nearest are a click away", async () => {
-    const page = await open(browser(), `${url()}#q=cat&least=0.99`);
+    const page = await open(browser(), `${url()}#q=a+cat&least=0.999`);
     await page.getByText("Nothing relevant here").waitFor();
     await page.getByRole("button", { name: "Show the nearest anyway" }).click();
     await page.locator(".tile").first().waitFor();
