@@ -44,18 +44,17 @@ export async function visit_items(page, most = PAYLOADS.length) {
 async function hostile_collection(bin, folder) {
   const tandem = join(bin, "tandem");
   const pictures = join(folder, "pictures");
-  const lines = [];
-  PAYLOADS.forEach((text, at) => {
+  const lines = PAYLOADS.map((text, at) => {
     // A slash in a payload makes folders of it; what no file system can hold is left out.
-    const name = text.replaceAll("\0", "").replace(/^[./]+/, "").slice(0, 180) + `-${at}.png`;
+    const name = `${text.replaceAll("\0", "").replace(/^[./]+/, "").slice(0, 180)}-${at}.png`;
     const file = join(pictures, name);
     mkdirSync(dirname(file), { recursive: true });
     copyFileSync(join(ROOT, "assets/samples", sample_items(ROOT)[at].name), file);
-    if (!/[\t\r\n]/.test(name + text)) lines.push(`${join("pictures", name)}\t${text.replaceAll("\0", "")}`);
+    return JSON.stringify({ path: file, caption: text.replaceAll("\0", ""), tag: text, [text || "x"]: text });
   });
-  writeFileSync(join(folder, "captions.tsv"), `${lines.join("\n")}\n`);
+  writeFileSync(join(folder, "captions.jsonl"), `${lines.join("\n")}\n`);
   const collection = join(folder, "hostile.tandem");
-  await run(tandem, ["index", pictures, "--captions", join(folder, "captions.tsv"), "--to", collection]);
+  await run(tandem, ["index", pictures, "--captions", join(folder, "captions.jsonl"), "--to", collection]);
   const server = await serve(tandem, [collection, "--writable"]);
   for (let at = 0; at < PAYLOADS.length; at += 20) {
     const items = PAYLOADS.slice(at, at + 20).map((text, index) => ({ text: `${text} ${at + index}`, uri: `text-${at + index} ${text}`, metadata: { tag: text, [text]: text, deep: { [text]: [text] } } }));

@@ -184,7 +184,7 @@ export function results_tests({ browser, url, bin }) {
     await page.fill("#common-caption", "a round face");
     await page.getByRole("button", { name: "Give to all" }).click();
     const captions = (await saved("Download captions.tsv")).trim().split("\n");
-    assert.deepEqual(captions, lines.map((line) => `${line.uri}\ta round face`));
+    assert.deepEqual(captions, ["path\tcaption", ...lines.map((line) => `${line.uri}\ta round face`)]);
     await done(page);
   });
 
