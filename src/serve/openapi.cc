@@ -15,14 +15,13 @@ struct ErrorName {
   const char* name;
 };
 constexpr ErrorName kAlways[] = {
-    {400, "BadRequest"},     {405, "MethodNotAllowed"},  {408, "RequestTimeout"},
-    {414, "UriTooLong"},     {417, "ExpectationFailed"}, {421, "Misdirected"},
-    {429, "Overloaded"},     {431, "HeadersTooLarge"},   {500, "InternalError"},
-    {501, "NotImplemented"}, {503, "Unavailable"},
+    {400, "BadRequest"},        {405, "MethodNotAllowed"}, {408, "RequestTimeout"},
+    {413, "TooLarge"},          {414, "UriTooLong"},       {415, "UnsupportedMediaType"},
+    {417, "ExpectationFailed"}, {421, "Misdirected"},      {429, "Overloaded"},
+    {431, "HeadersTooLarge"},   {500, "InternalError"},    {501, "NotImplemented"},
+    {503, "Unavailable"},       {505, "HttpVersion"},
 };
 constexpr ErrorName kWithKey[] = {{401, "Unauthorized"}, {403, "Forbidden"}};
-constexpr ErrorName kWithBody[] = {
-    {411, "LengthRequired"}, {413, "TooLarge"}, {415, "UnsupportedMediaType"}};
 
 void add(json::object& responses, std::span<const ErrorName> errors) {
   for (const ErrorName& error : errors)
@@ -74,7 +73,6 @@ json::object openapi_document() {
     json::object& responses = operation_of(paths, route).at("responses").get_object();
     add(responses, kAlways);
     if (route.access != Access::kOpen) add(responses, kWithKey);
-    if (route.body_limit_bytes > 0) add(responses, kWithBody);
   }
   if (operations_in(paths) != routes.size())
     throw Error(Kind::kInternal, "openapi.json: an operation that no table of routes has.");

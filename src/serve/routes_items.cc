@@ -150,6 +150,33 @@ void keep_pictures(const Shelf& shelf, std::vector<NewItem>& added) {
   }
 }
 
+// Forgets pictures that were kept for items which were then not stored.
+class Keeping {
+ public:
+  explicit Keeping(const Shelf& shelf) : shelf_(shelf) {}
+  ~Keeping() {
+    for (const std::string& sha256 : hashes_) {
+      try {
+        forget_picture(shelf_, sha256);
+      } catch (...) {  // a file too many harms nobody
+      }
+    }
+  }
+  Keeping(const Keeping&) = delete;
+  Keeping& operator=(const Keeping&) = delete;
+
+  void keep(std::vector<NewItem>& added) {
+    for (const NewItem& one : added)
+      if (one.item.kind == ItemKind::kPicture) hashes_.push_back(one.item.sha256);
+    keep_pictures(shelf_, added);
+  }
+  void done() { hashes_.clear(); }
+
+ private:
+  const Shelf& shelf_;
+  std::vector<std::string> hashes_;
+};
+
 // Ids by uri, which the store has assigned.
 std::map<std::string, std::int64_t> ids_of(const Store& store, const std::vector<Item>& items,
                                            std::span<const float> any_vector) {
@@ -228,10 +255,12 @@ Response add_items(Service& service, const Request& request) {
   }
   const Matrix vectors = embed_added(service, *shelf->model, added, request);
 
-  keep_pictures(*shelf, added);
+  Keeping keeping(*shelf);
+  keeping.keep(added);
   std::vector<Item> items;
   for (const NewItem& one : added) items.push_back(one.item);
   shelf->store->upsert(items, vectors);
+  keeping.done();
   keep_pictures(*shelf, added);  // one that was being deleted meanwhile: forget_picture()
 
   const auto ids = ids_of(*shelf->store, items, vectors.row(0));

@@ -7,6 +7,7 @@ import argparse
 import base64
 import json
 import struct
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -288,6 +289,38 @@ class ReadOnlyTest(unittest.TestCase):
                 server.ask("POST", "/v1/items", {"items": [{"text": "x"}]}, status=403)
                 server.ask("DELETE", "/v1/items/1", status=403)
                 self.assertEqual(server.ask("GET", "/v1/collections")["collections"][0]["writable"], False)
+
+
+# Copies the collection to a disk of 2 MB that only the server sees.
+SMALL_DISK = 'mkdir -p "$1" && mount -t tmpfs -o size=2m tmpfs "$1" && cp -r "$0" "$1" && shift && exec "$@"'
+
+
+class DiskFullTest(unittest.TestCase):
+    def setUp(self):
+        if subprocess.run(["unshare", "-Urm", "true"], capture_output=True).returncode != 0:
+            self.skipTest("this kernel lets nobody make a small disk (unshare -Urm)")
+
+    def test_says_507_keeps_what_was_acknowledged_and_goes_on_once_there_is_room(self):
+        with tempfile.TemporaryDirectory() as folder:
+            serving.make_collection(BINARY, Path(folder))
+            disk = Path(folder) / "disk"
+            before = ["unshare", "-Urm", "sh", "-c", SMALL_DISK, str(Path(folder) / "pics.tandem"), str(disk)]
+            with serving.Server(Path(BINARY).resolve(), disk / "pics.tandem", "--writable", before=before) as server:
+                kept, status = [], 201
+                for seed in range(100):
+                    picture = base64.b64encode(serving.noise_png(seed)).decode()
+                    status, _, body = server.send("POST", "/v1/items", {"items": [{"picture": picture}]})
+                    if status != 201:
+                        break
+                    kept.append(json.loads(body)["items"][0]["id"])
+                self.assertEqual((status, json.loads(body)["error"]["type"]), (507, "storage_full"))
+                self.assertGreater(len(kept), 5)
+                self.assertEqual(server.ask("GET", "/v1/collections")["collections"][0]["items"], 40 + len(kept))
+                for id in kept:
+                    self.assertEqual(server.send("GET", f"/v1/items/{id}/preview?side=32")[0], 200)
+                for id in kept[:3]:
+                    server.ask("DELETE", f"/v1/items/{id}")
+                server.ask("POST", "/v1/items", {"items": [{"text": "there is room again"}]}, status=201)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """A running `tandem serve` over a small collection of the sample pictures, for tests. Standard library only."""
 import base64
 import json
+import random
 import shutil
 import signal
+import struct
 import subprocess
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 
 SAMPLES = Path("assets/samples")
@@ -27,8 +30,9 @@ def make_collection(binary, folder):
 class Server:
     """with Server(binary, "pics.tandem", "--writable") as server: server.url"""
 
-    def __init__(self, binary, *arguments):
-        self.command = [str(binary), "serve", *map(str, arguments), "--port", "0", "--json"]
+    def __init__(self, binary, *arguments, before=()):
+        """before: a command that runs the rest of its line."""
+        self.command = [*before, str(binary), "serve", *map(str, arguments), "--port", "0", "--json"]
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
@@ -67,6 +71,18 @@ class Server:
         if got != status:
             raise AssertionError(f"{method} {path}: {got} {text[:500]!r}. Expected {status}.")
         return json.loads(text)
+
+
+def noise_png(seed, side=128):
+    """A picture that compresses badly, another for each seed."""
+    chance = random.Random(seed)
+    rows = b"".join(b"\0" + chance.randbytes(side * 3) for _ in range(side))
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def base64_of(path):
