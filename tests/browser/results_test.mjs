@@ -253,6 +253,21 @@ export function results_tests({ browser, url, bin }) {
     await done(page);
   });
 
+  test("on a touch screen a held tile is selected, and taps select more", async () => {
+    const page = await open(browser(), url(), { viewport: { width: 390, height: 700 }, hasTouch: true, isMobile: true });
+    await settled(page);
+    const touch = await page.context().newCDPSession(page);
+    const box = await page.locator(".tile").first().boundingBox();
+    await touch.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [{ x: box.x + 20, y: box.y + 60 }] });
+    await page.waitForTimeout(600);
+    await touch.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+    assert.equal(await page.locator(".tile.selected").count(), 1);
+    await page.locator(".tile .open").nth(2).tap();
+    assert.equal(await page.locator(".tile.selected").count(), 2);
+    assert.equal(await page.locator("dialog[open]").count(), 0);
+    await done(page);
+  });
+
   test("a phone of 320 pixels shows everything without scrolling sideways", async () => {
     const page = await open(browser(), `${url()}#q=smiling+face&t=1:text:a+rather+long+description+of+a+picture&least=all`, { viewport: { width: 320, height: 568 }, hasTouch: true, isMobile: true });
     await settled(page);
