@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { ask, done, open, settled, summary, titles } from "./harness.mjs";
 
-export const FRUIT = ["fxemoji-lemon.png", "twemoji-green-apple.png", "fxemoji-red-apple.png"];
+export const FRUIT = ["fxemoji-lemon.png", "fxemoji-red-apple.png", "twemoji-green-apple.png"];
 
 export function results_tests({ browser, url, bin }) {
   if (bin) {
