@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Checks what stand_in.py recorded for Qdrant by Qdrant's own means, which the tests do not have:
+"""Checks what stand_in.py recorded for Qdrant and Milvus by their own means, which the tests do not have:
 
     check_recorded.py RECORD --openapi FILE     each request and answer by the schemas of qdrant/qdrant docs/redoc/master/openapi.json
     check_recorded.py RECORD --local            each request asked again of qdrant-client's local mode; the answers must agree
+    check_recorded.py RECORD --milvus           each request put to Milvus Lite, in its own words; the answers must agree
 
-Needs jsonschema and qdrant-client from PyPI. Prints what disagrees, and exits 1 when something does.
+Needs jsonschema, qdrant-client, pymilvus and milvus-lite from PyPI. Prints what disagrees, and exits 1 when something does.
 """
 import argparse
 import json
@@ -85,14 +86,57 @@ def by_local(lines):
                 yield line, "other points or scores"
 
 
+def by_milvus(lines):
+    import tempfile
+    from pymilvus import DataType, MilvusClient
+
+    types = {"Int64": DataType.INT64, "VarChar": DataType.VARCHAR, "JSON": DataType.JSON, "FloatVector": DataType.FLOAT_VECTOR}
+    client = MilvusClient(tempfile.mkdtemp() + "/milvus.db")
+    for line in lines:
+        what, body = line["path"].removeprefix("/v2/vectordb/"), line["request"]
+        if line["answer"]["code"] != 0:
+            continue
+        name, data = body["collectionName"], line["answer"]["data"]
+        try:
+            if what == "collections/create":
+                schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
+                for field in body["schema"]["fields"]:
+                    sizes = {key: int(value) for key, value in field.get("elementTypeParams", {}).items()}
+                    schema.add_field(field["fieldName"], types[field["dataType"]], is_primary=field.get("isPrimary", False), **sizes)
+                index = client.prepare_index_params()
+                index.add_index("embedding", index_type="AUTOINDEX", metric_type=body["indexParams"][0]["metricType"])
+                client.create_collection(name, schema=schema, index_params=index, consistency_level="Strong")
+            elif what == "entities/upsert":
+                client.upsert(name, body["data"])
+            elif what == "entities/delete":
+                client.delete(name, filter=body["filter"])
+            elif what == "entities/query" and body["outputFields"] == ["count(*)"]:
+                got = client.query(name, filter=body["filter"], output_fields=["count(*)"])[0]["count(*)"]
+                if got != data[0]["count(*)"]:
+                    yield line, f"count {got}, not {data[0]['count(*)']}"
+            elif what == "entities/query":
+                got = client.query(name, filter=body["filter"], output_fields=["id"], limit=body["limit"])
+                if {row["id"] for row in got} != {row["id"] for row in data}:
+                    yield line, f"{len(got)} rows, not {len(data)}, or others"
+            elif what == "entities/search":
+                got = client.search(name, data=body["data"], filter=body["filter"], limit=body["limit"], output_fields=["id"],
+                                    search_params={"metric_type": "COSINE"})[0]
+                scores = zip((row["distance"] for row in got), (row["distance"] for row in data))
+                if len(got) != len(data) or any(abs(one - other) > 1e-4 for one, other in scores):
+                    yield line, f"{len(got)} hits, not {len(data)}, or other scores"
+        except Exception as error:  # pylint: disable=broad-except
+            yield line, str(error)[:300]
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("record")
     parser.add_argument("--openapi")
     parser.add_argument("--local", action="store_true")
+    parser.add_argument("--milvus", action="store_true")
     options = parser.parse_args()
     lines = [json.loads(line) for line in open(options.record)]
-    wrong = list(by_local(lines) if options.local else by_schema(lines, options.openapi))
+    wrong = list(by_local(lines) if options.local else by_milvus(lines) if options.milvus else by_schema(lines, options.openapi))
     for line, why in wrong[:20]:
         print(line["method"], line["path"], why, json.dumps(line["request"])[:300])
     print(f"{len(lines)} requests, {len(wrong)} disagree")
