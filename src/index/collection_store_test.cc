@@ -162,6 +162,29 @@ TEST_F(CollectionStore, FiltersAndConditionsHoldTogether) {
   EXPECT_EQ(store->search(query, {.top_k = 100, .filter = filter}).size(), 6U);
 }
 
+TEST_F(CollectionStore, ChangedItemsAreSeenByConditionsThatWereRemembered) {
+  const auto store = writer();
+  add(*store, "a", 3);
+  const auto filter = parse_item_filter(R"({"caption": "new"})"sv);
+  const auto query = random_unit(rng_, kWidth);
+  EXPECT_TRUE(store->search(query, {.filter = filter}).empty());
+  auto items = store->items(Ids{2});
+  items[0].caption = "new";
+  store->update(items);
+  EXPECT_EQ(store->search(query, {.filter = filter}).size(), 1U);
+}
+
+TEST_F(CollectionStore, ChangingAnItemThatIsGoneChangesNothing) {
+  const auto store = writer();
+  add(*store, "a", 3);
+  auto items = store->items(Ids{2});
+  items[0].id = 99;
+  items[0].uri = "a/0";
+  store->update(items);
+  EXPECT_EQ(store->size(), 3U);
+  EXPECT_EQ(store->items(Ids{1}).at(0).uri, "a/0");
+}
+
 // What version 2 held: no kinds, no count, no next vectors, other indexes.
 TEST_F(CollectionStore, AVersion2CollectionIsBroughtUpToDateByAWriter) {
   add(*writer(), "a", 50);
