@@ -210,19 +210,25 @@ json::object search_answer(Service& service, const json::value& body, const Requ
     if (error.kind() != Kind::kInput) throw;
     refuse(reader.has("terms") ? "terms" : "query", error.what());
   }
+  const auto began = Clock::now();
   const Answer answer =
-      find(*shelf->store, vector, is_pictorial(question.query), shelf->calibration.get(), options);
+      find(*shelf->store, vector, asked_by(question.query), shelf->calibration.get(), options);
+  service.metrics()
+      .seconds("tandem_stage_seconds", "Time a stage took.", "stage=\"search\"")
+      .observe(std::chrono::duration<double>(Clock::now() - began).count());
 
   const std::size_t next = options.offset + answer.rows.size();
   const bool more = !answer.rows.empty() && next < std::min(answer.total, kMostRows);
   const auto& relevance = answer.relevance;
+  const bool cuts = relevance && relevance->cut_off > -1;  // -1: there is nothing to measure by
   const double took_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   return {{"collection", shelf->name},
           {"query", to_text(question.query)},
           {"took_ms", std::round(took_ms * 100) / 100},
           {"total", answer.total},
           {"relevant", answer.relevant},
-          {"cut_off", relevance ? number_json(relevance->cut_off) : json::value(nullptr)},
+          {"best", answer.best ? number_json(*answer.best) : json::value(nullptr)},
+          {"cut_off", cuts ? number_json(relevance->cut_off) : json::value(nullptr)},
           {"mean", relevance ? number_json(relevance->mean) : json::value(nullptr)},
           {"deviation", relevance ? number_json(relevance->deviation) : json::value(nullptr)},
           {"results", rows_json(answer, options)},

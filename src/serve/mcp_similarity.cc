@@ -62,6 +62,7 @@ struct Space {
   std::shared_ptr<const ServedModel> model;
   std::shared_ptr<const Shelf> shelf;  // null: no collection is served
   Matrix captions;                     // null captions
+  Matrix pictures;                     // a sample of the collection's
 };
 
 Thing thing_of(Service& service, const Space& space, const json::value& v, const std::string& place,
@@ -89,11 +90,25 @@ Thing thing_of(Service& service, const Space& space, const json::value& v, const
           space.shelf->store->vectors(ids).values};
 }
 
+Matrix pictures_of(const Calibration& calibration) {
+  Matrix pictures;
+  pictures.cols = calibration.sample.cols;
+  for (std::size_t i = 0; i < calibration.sample.rows; ++i) {
+    if (calibration.kinds[i] != ItemKind::kPicture) continue;
+    const auto row = calibration.sample.row(i);
+    pictures.values.insert(pictures.values.end(), row.begin(), row.end());
+    ++pictures.rows;
+  }
+  return pictures;
+}
+
 Space space_of(Service& service, const BodyReader& reader, const Request& request) {
   Space space;
   if (reader.has("collection") || !service.shelves().empty())
     space.shelf = service.shelf(reader.text("collection").value_or(""));
   space.model = space.shelf != nullptr ? space.shelf->model : service.model("");
+  if (space.shelf != nullptr && space.shelf->calibration != nullptr)
+    space.pictures = pictures_of(*space.shelf->calibration);
   const auto& captions = service.options().null_captions;
   if (!captions.empty()) space.captions = embed_many(service, *space.model, captions, request);
   return space;
@@ -109,9 +124,7 @@ std::optional<double> deviations(const Space& space, const Thing& a, const Thing
     return (cosine - by_chance->mean) / by_chance->deviation;
   };
   if (a.text != b.text) return from(a.text ? b : a, space.captions);
-  const auto& calibration = space.shelf == nullptr ? nullptr : space.shelf->calibration;
-  if (!a.text && calibration == nullptr) return std::nullopt;
-  const Matrix& background = a.text ? space.captions : calibration->sample;
+  const Matrix& background = a.text ? space.captions : space.pictures;
   const auto first = from(a, background);
   const auto second = from(b, background);
   if (!first || !second) return std::nullopt;

@@ -145,8 +145,10 @@ void keep_pictures(const Shelf& shelf, std::vector<NewItem>& added) {
   for (NewItem& one : added) {
     if (one.item.kind != ItemKind::kPicture) continue;
     if (is_database(shelf.location) && !one.item.uri.empty()) continue;
-    const auto path = keep_picture(shelf, one.item.sha256, one.bytes);
-    if (one.item.uri.empty()) one.item.uri = path.string();
+    at_place(one.place + ".uri", [&] {
+      const auto path = keep_picture(shelf, one.item.sha256, one.bytes);
+      if (one.item.uri.empty()) one.item.uri = path.string();
+    });
   }
 }
 
