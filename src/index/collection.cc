@@ -136,24 +136,31 @@ std::size_t remove_rows(Database& writer, std::span<const std::int64_t> ids) {
 // Renames come in two steps, since one item's new uri may be another's old one.
 void update_rows(Database& writer, std::span<const Item> items) {
   Statement free_uri(writer, "UPDATE items SET uri = char(0) || id WHERE id = ?");
-  for (const auto& item : items) free_uri.bind(1, item.id).run();
+  std::vector<const Item*> there;
+  for (const auto& item : items) {
+    free_uri.bind(1, item.id).run();
+    if (sqlite3_changes(writer.handle()) != 0) there.push_back(&item);
+  }
+  if (there.empty()) return;
   std::vector<std::int64_t> replaced;
   Statement holder(writer, "SELECT id FROM items WHERE uri = ?");
-  for (const auto& item : items) {
+  for (const Item* item : there) {
     holder.reset();
-    if (holder.bind(1, item.uri).step()) replaced.push_back(holder.integer(0));
+    if (holder.bind(1, item->uri).step()) replaced.push_back(holder.integer(0));
   }
   holder.reset();
   remove_rows(writer, replaced);
   Statement update(writer,
                    "UPDATE items SET uri = ?, sha256 = ?, size_bytes = ?, mtime_ns = ?, "
                    "width = ?, height = ?, caption = ?, metadata = ? WHERE id = ?");
-  for (const auto& item : items) {
-    update.bind(1, item.uri).bind(2, item.sha256);
-    update.bind(3, static_cast<std::int64_t>(item.size_bytes)).bind(4, item.mtime_ns);
-    update.bind(5, std::int64_t{item.width}).bind(6, std::int64_t{item.height});
-    update.bind(7, item.caption).bind(8, checked_metadata(item)).bind(9, item.id).run();
+  for (const Item* item : there) {
+    update.bind(1, item->uri).bind(2, item->sha256);
+    update.bind(3, static_cast<std::int64_t>(item->size_bytes)).bind(4, item->mtime_ns);
+    update.bind(5, std::int64_t{item->width}).bind(6, std::int64_t{item->height});
+    update.bind(7, item->caption).bind(8, checked_metadata(*item)).bind(9, item->id).run();
   }
+  // No vector changed, but what conditions find did.
+  set_meta(writer, "revision", meta_integer(writer, "revision") + 1);
 }
 
 bool lies_below(const std::string& uri, std::string root) {

@@ -16,9 +16,11 @@ constexpr int kWidth = 4;
 class CollectionStore : public ::testing::Test {
  protected:
   CollectionStore() : dir_(folder_.path() / "c.tandem") {}
-  std::unique_ptr<Store> writer() {
-    return open_store(dir_.string(), OpenMode::kWrite, {"mini", "3f2a", kWidth});
+  // Opened apart from the databases (stores.cc), which this room's tests do not link.
+  std::unique_ptr<Store> opened(OpenMode mode) {
+    return std::make_unique<Collection>(Collection::open(dir_, mode, "mini", "3f2a", kWidth));
   }
+  std::unique_ptr<Store> writer() { return opened(OpenMode::kWrite); }
   void add(Store& store, const std::string& prefix, std::size_t count) {
     store.upsert(numbered_items(prefix, count), random_units(rng_, count, kWidth));
   }
@@ -29,12 +31,8 @@ class CollectionStore : public ::testing::Test {
 
 using Ids = std::vector<std::int64_t>;
 
-TEST_F(CollectionStore, LocationsAreFoldersOrDatabases) {
-  EXPECT_FALSE(is_database("pictures.tandem"));
-  EXPECT_FALSE(is_database("/home/x/a:b"));
-  EXPECT_TRUE(is_database("pgvector://host/db"));
-  EXPECT_EQ(error_of([&] { open_store(dir_.string(), OpenMode::kRead, {}); }).first,
-            Kind::kNotFound);
+TEST_F(CollectionStore, IsNotMadeByReadingAndDescribesItself) {
+  EXPECT_EQ(error_of([&] { opened(OpenMode::kRead); }).first, Kind::kNotFound);
   EXPECT_THAT(writer()->describe(), HasSubstr("c.tandem"));
 }
 
@@ -136,7 +134,7 @@ TEST_F(CollectionStore, KeepsNotes) {
     store->set_note("calibration", std::string(100'000, 'x'));
     EXPECT_THROW(store->set_note("no such name", ""), Error);
   }
-  const auto store = open_store(dir_.string(), OpenMode::kRead, {});
+  const auto store = opened(OpenMode::kRead);
   EXPECT_EQ(store->note("card"), "two");
   EXPECT_EQ(store->note("calibration")->size(), 100'000U);
   EXPECT_THROW(store->set_note("card", "three"), Error);
@@ -162,6 +160,29 @@ TEST_F(CollectionStore, FiltersAndConditionsHoldTogether) {
   EXPECT_EQ(store->search(query, {.top_k = 100, .filter = filter}).size(), 6U);
 }
 
+TEST_F(CollectionStore, ChangedItemsAreSeenByConditionsThatWereRemembered) {
+  const auto store = writer();
+  add(*store, "a", 3);
+  const auto filter = parse_item_filter(R"({"caption": "new"})"sv);
+  const auto query = random_unit(rng_, kWidth);
+  EXPECT_TRUE(store->search(query, {.filter = filter}).empty());
+  auto items = store->items(Ids{2});
+  items[0].caption = "new";
+  store->update(items);
+  EXPECT_EQ(store->search(query, {.filter = filter}).size(), 1U);
+}
+
+TEST_F(CollectionStore, ChangingAnItemThatIsGoneChangesNothing) {
+  const auto store = writer();
+  add(*store, "a", 3);
+  auto items = store->items(Ids{2});
+  items[0].id = 99;
+  items[0].uri = "a/0";
+  store->update(items);
+  EXPECT_EQ(store->size(), 3U);
+  EXPECT_EQ(store->items(Ids{1}).at(0).uri, "a/0");
+}
+
 // What version 2 held: no kinds, no count, no next vectors, other indexes.
 TEST_F(CollectionStore, AVersion2CollectionIsBroughtUpToDateByAWriter) {
   add(*writer(), "a", 50);
@@ -170,8 +191,7 @@ TEST_F(CollectionStore, AVersion2CollectionIsBroughtUpToDateByAWriter) {
           "DROP INDEX items_by_time; DROP INDEX items_by_content;"
           "CREATE INDEX items_by_content ON items(sha256);"
           "ALTER TABLE items DROP COLUMN kind; PRAGMA user_version = 2");
-  EXPECT_EQ(error_of([&] { open_store(dir_.string(), OpenMode::kRead, {}); }).first,
-            Kind::kUnsupported);
+  EXPECT_EQ(error_of([&] { opened(OpenMode::kRead); }).first, Kind::kUnsupported);
   const auto store = writer();
   EXPECT_EQ(store->size(), 50U);
   EXPECT_EQ(store->items(Ids{7}).at(0).kind, ItemKind::kPicture);
@@ -179,7 +199,7 @@ TEST_F(CollectionStore, AVersion2CollectionIsBroughtUpToDateByAWriter) {
   add(*store, "b", 10);
   EXPECT_EQ(store->size(), 60U);
   EXPECT_EQ(store->search(random_unit(rng_, kWidth), {.top_k = 100}).size(), 60U);
-  EXPECT_EQ(open_store(dir_.string(), OpenMode::kRead, {})->size(), 60U);
+  EXPECT_EQ(opened(OpenMode::kRead)->size(), 60U);
 }
 
 }  // namespace

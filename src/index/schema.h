@@ -6,10 +6,10 @@
 //   items(id, uri, sha256, size_bytes, mtime_ns, width, height, caption, metadata, kind)
 //   vectors(id -> items, vector, checksum, revision)   vector := width IEEE halves, little-endian
 //   next_vectors          the same for the next model; empty most of the time
-// meta's revision grows with every vector written and every removal; a vector keeps the one it was
-// written at. So what is derived from the vectors knows what it lacks. Version 1 had no revisions,
-// version 2 no kind, no count and no next vectors.
-// PRAGMA application_id is "TNDM", user_version the schema's version.
+// meta's revision grows with every vector written, every removal and every change of items; a
+// vector keeps the one it was written at. So what is derived from the vectors knows what it lacks,
+// and what was remembered whether it still holds. Version 1 had no revisions, version 2 no kind, no
+// count and no next vectors. PRAGMA application_id is "TNDM", user_version the schema's version.
 #pragma once
 
 #include <cstdint>

@@ -37,7 +37,7 @@ struct SearchOptions {
   // Collections of at least this many rows are searched by the graph, if they have one; fewer are
   // scanned as fast.
   std::size_t graph_rows = 50'000;
-  std::size_t expansion = 96;  // candidates that a graph keeps on the way
+  std::size_t expansion = 192;  // candidates that a graph keeps on the way
 };
 
 // What is known of a file, for deciding whether it must be read again.
