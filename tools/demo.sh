@@ -22,6 +22,9 @@ show search "$out/samples.tandem" "police car" --top 4
 say "3. By words without others:"
 show search "$out/samples.tandem" "police car" --top 4 -- "police"
 
+say "   Something is always nearest. What scores no better than captions that fit no picture is not shown:"
+show search "$out/samples.tandem" "quarterly tax report" --top 4
+
 say "4. Ask what pictures show, with labels made up on the spot:"
 pictures=(); labels=""
 while IFS=$'\t' read -r file caption; do

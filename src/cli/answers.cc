@@ -57,6 +57,7 @@ Table table_of(const Answer& answer, const Shape& shape) {
 
 void print_facets(const Answer& answer, Console& console) {
   for (const auto& facet : answer.facets) {
+    if (facet.values.empty()) continue;
     console.out("");
     Table table({{.title = escape(facet.field), .flexible = true},
                  {.title = "rows", .align = Align::kRight, .style = Style::kCyan}});

@@ -73,9 +73,9 @@ Answer find(const Store& store, std::span<const float> vector, bool pictorial,
 
 // Groups of two or more items, each at least `above` (cosine) near to the group's first, which is
 // the one of the least id; largest groups first; each item is in one group at most. Up to 50,000
-// items all pairs are compared (10,000 of 512 values: about 2 s on two cores; it grows with the
-// square) and 2 bytes a value are held in memory; beyond, each item that is in no group yet costs
-// one search, and neighbours that the graph misses are missed.
+// items all pairs are compared (10,000 of 512 values: 1.4 s of one core; it grows with the square)
+// and 2 bytes a value are held in memory; beyond, each item that is in no group yet costs one
+// search, and neighbours that the graph misses are missed.
 std::vector<std::vector<std::int64_t>> near_duplicates(const Store& store, float above);
 
 }  // namespace tandem

@@ -372,18 +372,24 @@ std::vector<float> query_vector(const Query& query, const QuerySources& sources,
 Asked asked_by(const Query& query) {
   bool words = false;
   bool pictures = false;
+  bool parts = false;
   bool less = false;
   for (const auto& term : query.terms) {
     const bool text = term.kind == QueryTerm::Kind::kText;
     words = words || (text && term.weight > 0);
     pictures = pictures || (!text && term.weight > 0);
+    parts = parts || (term.region && term.weight > 0);
     less = less || term.weight < 0;
   }
+  if ((words && pictures) || parts) return Asked::kWordsAndPictures;
   if (!words) return Asked::kPictures;
-  if (pictures) return Asked::kWordsAndPictures;
   return less ? Asked::kWordsLess : Asked::kWords;
 }
 
-bool is_pictorial(const Query& query) { return asked_by(query) == Asked::kPictures; }
+bool is_pictorial(const Query& query) {
+  return std::all_of(query.terms.begin(), query.terms.end(), [](const QueryTerm& term) {
+    return term.weight < 0 || term.kind != QueryTerm::Kind::kText;
+  });
+}
 
 }  // namespace tandem

@@ -188,10 +188,12 @@ TEST(Query, SaysWhatItIsMadeOf) {
   EXPECT_EQ(asked_by(parse_query("words - [a]")), Asked::kWordsLess);
   EXPECT_EQ(asked_by(parse_query("words + [#1] - more")), Asked::kWordsAndPictures);
   EXPECT_EQ(asked_by(parse_query("[#1] - words")), Asked::kPictures);
+  EXPECT_EQ(asked_by(parse_query("[a @ 1,2,3,4]")), Asked::kWordsAndPictures);
 }
 
 TEST(Query, IsPictorialWhereNoWordsAreWanted) {
-  EXPECT_TRUE(is_pictorial(parse_query("[a] + [#1] - words")));
+  EXPECT_TRUE(is_pictorial(parse_query("[a] + [#1 ] - words")));
+  EXPECT_TRUE(is_pictorial(parse_query("[a @ 1,2,3,4]")));
   EXPECT_FALSE(is_pictorial(parse_query("[a] + words")));
   EXPECT_FALSE(is_pictorial(parse_query("words")));
 }

@@ -19,13 +19,13 @@ constexpr float kCopy = 0.999F;
 constexpr std::size_t kCopies = 16;  // that are looked past
 // Shares of the null peaks: of ten captions that fit nothing, one may pass for an answer. At 0.95
 // nearly half of the right answers of `mini` are lost, at 0.8 half of the absent concepts are
-// answered (docs/search.md). Stored pictures have relatives: a quarter of them, rather than none,
-// is taken to be alone.
+// answered (docs/search.md). Who takes something away knows what is there. Stored pictures have
+// relatives: a quarter of them, rather than none, is taken to be alone.
 struct Quantiles {
   double best;
   double rows;
 };
-constexpr std::array<Quantiles, 4> kQuantiles{{{0.9, 0.5}, {0.25, 0.1}, {0.9, 0.5}, {0.5, 0.25}}};
+constexpr std::array<Quantiles, 4> kQuantiles{{{0.9, 0.5}, {0.25, 0.1}, {0.5, 0.25}, {0.5, 0.25}}};
 constexpr double kLess = 0.5;       // the weight of what is unwanted
 constexpr double kStale = 1.0 / 3;  // of growth or loss
 constexpr int kVersion = 1;
@@ -86,10 +86,10 @@ float share_of(const std::vector<Peak>& peaks) {
   return alone > 0 ? static_cast<float>(std::clamp(together / alone, 0.0, 1.0)) : 0;
 }
 
-ChancePeaks chance_of(const std::vector<Peak>& peaks) {
+ChancePeaks chance_of(const std::vector<Peak>& peaks, std::optional<float> share = {}) {
   ChancePeaks chance;
   if (peaks.size() < kFewest) return chance;
-  chance.share = share_of(peaks);
+  chance.share = share ? *share : share_of(peaks);
   for (const auto& peak : peaks) chance.values.push_back(peak.score - chance.share * peak.mean);
   std::sort(chance.values.begin(), chance.values.end());
   return chance;
@@ -157,6 +157,9 @@ class Calibrator {
       }
       for (std::size_t asked = 0; asked < peaks.size(); ++asked)
         result_.chance[asked][index(kind)] = chance_of(peaks[asked]);
+      // What is left of unrelated words says nothing of how means go with peaks; words do.
+      result_.chance[index(Asked::kWordsLess)][index(kind)] =
+          chance_of(peaks[index(Asked::kWordsLess)], result_.of(Asked::kWords, kind).share);
     }
   }
 

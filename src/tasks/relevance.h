@@ -7,8 +7,8 @@
 //
 // Some models give some queries higher scores with everything. So a peak is taken less a share of
 // the query's mean score over a sample of the rows; the share (0..1) is what the null queries'
-// peaks follow their means by, measured too. (Dividing by the deviation, as the page of results
-// docs/relevance.md shows, made it worse: texts that mean little have small deviations.)
+// peaks follow their means by, measured too. (Dividing by the deviation made it worse with `mini`,
+// docs/search.md: texts that mean little have small deviations.)
 #pragma once
 
 #include <array>
