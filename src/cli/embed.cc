@@ -13,6 +13,7 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "data/npy.h"
+#include "data/parquet.h"
 #include "engine/pictures.h"
 
 namespace tandem::cli {
@@ -28,6 +29,7 @@ struct Flags {
   std::string texts;
   std::string out;
   std::string dtype = "f16";
+  std::string metadata = "jsonl";
   bool strict = false;
 };
 
@@ -47,6 +49,9 @@ Options declare(Flags& flags) {
   options.text("--out", "DIR", flags.out,
                "folder to write; its files are replaced only when all of them are complete");
   options.choice("--dtype", {"f16", "f32"}, flags.dtype, "how vectors are stored (default: f16)");
+  options.choice("--metadata", {"jsonl", "parquet"}, flags.metadata,
+                 "how what each row is is stored (default: jsonl); parquet as clip-retrieval reads "
+                 "it, for pictures or texts");
   options.flag("--strict", flags.strict, "exit code 7 when a picture had to be skipped");
   add_model_options(options, flags.model);
   return options;
@@ -76,22 +81,38 @@ class Output {
     for (const auto* folder : {"metadata", "stats"}) fs::create_directories(dir / folder);
     if (!flags.pictures.empty()) images_ = writer("img_emb");
     if (!flags.texts.empty()) texts_ = writer("text_emb");
-    metadata_ = std::make_unique<AtomicFile>(dir / "metadata" / "metadata_0.jsonl");
+    if (flags.metadata == "parquet") {
+      table_ = std::make_unique<ParquetWriter>(dir / "metadata" / "metadata_0.parquet",
+                                               columns(images_ != nullptr));
+    } else {
+      metadata_ = std::make_unique<AtomicFile>(dir / "metadata" / "metadata_0.jsonl");
+    }
     skipped_ = std::make_unique<AtomicFile>(dir / "skipped.jsonl");
   }
 
   void add_picture(const std::string& path, const PictureRow& row) {
-    line(*metadata_, {{"row", images_->rows()},
-                      {"path", path},
-                      {"width", row.width},
-                      {"height", row.height},
-                      {"sha256", row.sha256}});
+    if (table_) {
+      table_->add({{"image_path", path},
+                   {"width", row.width},
+                   {"height", row.height},
+                   {"sha256", row.sha256}});
+    } else {
+      line(*metadata_, {{"row", images_->rows()},
+                        {"path", path},
+                        {"width", row.width},
+                        {"height", row.height},
+                        {"sha256", row.sha256}});
+    }
     images_->add(row.vector);
     note_first();
   }
 
   void add_text(const std::string& text, std::span<const float> vector) {
-    line(*metadata_, {{"row", texts_->rows()}, {"text", text}});
+    if (table_) {
+      table_->add({{"caption", text}});
+    } else {
+      line(*metadata_, {{"row", texts_->rows()}, {"text", text}});
+    }
     texts_->add(vector);
     note_first();
   }
@@ -108,7 +129,10 @@ class Output {
     if (images_) images_->finish();
     if (texts_) texts_->finish();
     skipped_->commit();
-    metadata_->commit();
+    if (metadata_) metadata_->commit();
+    if (table_) table_->finish();
+    // Of an earlier run in the other form: they would describe other vectors.
+    fs::remove(dir_ / "metadata" / (table_ ? "metadata_0.jsonl" : "metadata_0.parquet"));
     write_file_atomically(dir_ / "stats" / "0.json", json::pretty(stats) + "\n");
   }
 
@@ -121,6 +145,15 @@ class Output {
     file.write(json::dump(object) + "\n");
   }
 
+  static std::vector<ParquetColumn> columns(bool pictures) {
+    using Type = ParquetColumn::Type;
+    if (!pictures) return {{"caption", Type::kString}};
+    return {{"image_path", Type::kString},
+            {"width", Type::kInteger},
+            {"height", Type::kInteger},
+            {"sha256", Type::kString}};
+  }
+
   void note_first() {
     if (!first_) first_ = Clock::now();
   }
@@ -131,6 +164,7 @@ class Output {
   NpyDType dtype_;
   std::unique_ptr<NpyWriter> images_, texts_;
   std::unique_ptr<AtomicFile> metadata_, skipped_;
+  std::unique_ptr<ParquetWriter> table_;  // instead of metadata_
 };
 
 // Returns how many pictures were looked at.
@@ -169,6 +203,11 @@ int run_embed(Context& context, Arguments arguments) {
   if (flags.pictures.empty() && flags.texts.empty())
     throw UsageError("expected pictures, --texts FILE, or both.");
   if (flags.out.empty()) throw UsageError("expected --out DIR, the folder to write.");
+  if (flags.metadata == "parquet" && !flags.pictures.empty() && !flags.texts.empty()) {
+    throw UsageError(
+        "--metadata parquet: a row would be a picture and a text that do not belong together. "
+        "Expected pictures or --texts FILE.");
+  }
   const auto files = flags.pictures.empty()
                          ? std::vector<FoundFile>()
                          : find_pictures({flags.pictures.begin(), flags.pictures.end()});

@@ -61,7 +61,8 @@ class Columns {
     }
   }
   std::vector<ParquetColumn> all(Of of) const {
-    std::vector<ParquetColumn> columns{{of == Of::kImage ? "image_path" : "text", Type::kString}};
+    std::vector<ParquetColumn> columns{
+        {of == Of::kImage ? "image_path" : "caption", Type::kString}};
     if (of == Of::kImage) {
       columns.insert(columns.end(), {{"caption", Type::kString},
                                      {"width", Type::kInteger},
@@ -168,10 +169,11 @@ class Exporter {
   json::object row_of(const Item& item) const {
     json::object row;
     // JSON lines as `tandem embed` writes them, Parquet as clip-retrieval does.
+    const bool parquet = flags_.metadata == "parquet";
     if (of_ == Of::kText) {
-      row["text"] = item.caption;
+      row[parquet ? "caption" : "text"] = item.caption;
     } else {
-      row[flags_.metadata == "parquet" ? "image_path" : "path"] = item.uri;
+      row[parquet ? "image_path" : "path"] = item.uri;
       if (!item.caption.empty()) row["caption"] = item.caption;
       if (item.width > 0) row["width"] = item.width;
       if (item.height > 0) row["height"] = item.height;

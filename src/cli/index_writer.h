@@ -33,7 +33,6 @@ struct KnownContent {
   std::string sha256;
   ItemTexts texts;
   PictureFacts facts;
-  std::int64_t id = 0;   // its own row, if there is one
   std::size_t task = 0;  // for the list of those that must be computed after all
 };
 

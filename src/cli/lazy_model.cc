@@ -42,11 +42,15 @@ std::string stamp_of(const fs::path& model, const ModelFlags& flags) {
 std::optional<StoreMeta> recall(const std::optional<std::string>& remembered,
                                 const std::string& stamp) {
   if (!remembered) return {};
-  const auto value = json::parse(*remembered, "the note about the model");
-  const json::Reader note(value, "the note about the model");
-  if (note.text("stamp") != stamp) return {};
-  return StoreMeta{note.text("name"), note.text("fingerprint"),
-                   static_cast<int>(note.integer("width"))};
+  try {
+    const auto value = json::parse(*remembered, "the note about the model");
+    const json::Reader note(value, "the note about the model");
+    if (note.text("stamp") != stamp) return {};
+    return StoreMeta{note.text("name"), note.text("fingerprint"),
+                     static_cast<int>(note.integer("width"))};
+  } catch (const Error&) {
+    return {};  // written by another version: the weights are read again
+  }
 }
 
 }  // namespace
