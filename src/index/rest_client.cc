@@ -93,14 +93,17 @@ RestAnswer RestClient::send(HttpRequest request) const {
   std::string text;
   for (int tried = 0; tried < kTries; ++tried) {
     text.clear();
+    const auto began = std::chrono::steady_clock::now();
     response =
         client->send(request, [&text](const HttpResponse&, std::span<const std::byte> piece) {
           text.append(reinterpret_cast<const char*>(piece.data()), piece.size());
           return true;
         });
     const bool busy = response.status == 429 || response.status == 503;
-    // A kept connection may have been closed just now: once more, with another.
-    const bool cut = !response.failure.empty() && response.worth_retry && tried == 0;
+    // A kept connection may have been closed just now: once more, with another. One that took long
+    // to fail was another trouble.
+    const bool cut = !response.failure.empty() && response.worth_retry && tried == 0 &&
+                     std::chrono::steady_clock::now() - began < std::chrono::seconds(1);
     if (!busy && !cut) break;
     if (tried + 1 < kTries)
       std::this_thread::sleep_for(cut ? std::chrono::milliseconds(0) : pause(response, tried));

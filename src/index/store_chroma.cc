@@ -319,7 +319,7 @@ std::unique_ptr<Store> open_chroma(StoreLocation at, OpenMode mode, const StoreM
     headers.push_back("x-chroma-token: " + at.user);
   auto steps = std::make_unique<ChromaSteps>(at, std::move(headers));
   const auto shown = steps->shown();
-  const auto meta = steps->open(mode, asked);
+  const auto meta = as_errors(shown, [&] { return steps->open(mode, asked); });
   if (!meta)
     throw Error(Kind::kNotFound, shown +
                                      ": there is no such collection. Make it with \"tandem "

@@ -74,6 +74,37 @@ TEST_P(Contract, WhatItsIndexLeavesOutIsFound) {
   EXPECT_THAT(store->search(query.row(0), {.top_k = 12, .filter = filter}), SizeIs(12));
 }
 
+// Whatever a server answers is an answer or an Error, never another exception.
+TEST_P(Contract, OddAnswersAreErrors) {
+  const std::string kind = GetParam();
+  auto good = open_store(server(kind) + "odd", OpenMode::kWrite, kMeta);
+  good->upsert(varied_items(8), random_rows(8, 4, 1));
+  good->set_note("card", "x");
+  const auto ids = good->sample(8);
+  const auto row = random_rows(1, 4, 2);
+  int errors = 0;
+  const auto tried = [&errors](const auto& call) {
+    try {
+      call();
+    } catch (const Error& error) {
+      ++errors;
+    }
+  };
+  for (int i = 0; i < 60; ++i) {
+    std::unique_ptr<Store> store;
+    tried([&] { store = open_store(with_key(kind, "odd") + "odd", OpenMode::kRead, {}); });
+    if (store == nullptr) continue;
+    tried([&] { store->search(row.row(0), {.top_k = 3}); });
+    tried([&] { store->list(std::nullopt, 0, 5); });
+    tried([&] { store->vectors(ids); });
+    tried([&] { store->note("card"); });
+    tried([&] { store->describe(); });
+    tried([&] { store->upsert(varied_items(2), random_rows(2, 4, 1)); });
+    tried([&] { store->remove(std::vector<std::int64_t>{1}); });
+  }
+  EXPECT_GT(errors, 10);
+}
+
 TEST_P(Contract, CollectionsOfOthersAreLeftAlone) {
   const std::string kind = GetParam();
   const auto message = [](const std::string& location) -> std::string {

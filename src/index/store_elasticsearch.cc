@@ -400,7 +400,7 @@ std::unique_ptr<Store> open(StoreLocation at, OpenMode mode, const StoreMeta& as
                             const Dialect& dialect) {
   auto steps = std::make_unique<ElasticSteps>(at, dialect);
   const auto shown = steps->shown();
-  const auto meta = steps->open(mode, asked);
+  const auto meta = as_errors(shown, [&] { return steps->open(mode, asked); });
   if (!meta)
     throw Error(Kind::kNotFound,
                 shown + ": there is no such index. Make it with \"tandem index … --to\".");

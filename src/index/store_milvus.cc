@@ -330,7 +330,7 @@ void MilvusSteps::set_note(const std::string& name, const std::string& text) {
 std::unique_ptr<Store> open_milvus(StoreLocation at, OpenMode mode, const StoreMeta& asked) {
   auto steps = std::make_unique<MilvusSteps>(at);
   const auto shown = steps->shown();
-  const auto meta = steps->open(mode, asked);
+  const auto meta = as_errors(shown, [&] { return steps->open(mode, asked); });
   if (!meta)
     throw Error(Kind::kNotFound, shown +
                                      ": there is no such collection. Make it with \"tandem "

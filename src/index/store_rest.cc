@@ -23,13 +23,24 @@ bool better(const StoredItem& a, const StoredItem& b) {
 }
 
 class RestStore final : public Store {
+  // What `call` makes of the steps. A server may answer anything: what is no answer is an Error
+  // too.
+  template <class Call>
+  auto ask(const Call& call) const {
+    return as_errors(shown_, [&] { return call(*steps_); });
+  }
+
  public:
   RestStore(std::unique_ptr<RestSteps> steps, StoreMeta meta, std::string shown)
       : steps_(std::move(steps)), meta_(std::move(meta)), shown_(std::move(shown)) {}
 
   StoreMeta meta() const override { return meta_; }
-  std::string describe() const override { return steps_->describe(); }
-  std::size_t size() const override { return steps_->count(nullptr); }
+  std::string describe() const override {
+    return ask([](RestSteps& steps) { return steps.describe(); });
+  }
+  std::size_t size() const override {
+    return ask([](RestSteps& steps) { return steps.count(nullptr); });
+  }
   void each_known(const std::function<void(const KnownItem&)>& row) const override;
   void upsert(std::span<const Item> items, const Matrix& vectors) override;
   std::size_t remove(std::span<const std::int64_t> ids) override;
@@ -41,10 +52,10 @@ class RestStore final : public Store {
                                  std::size_t limit) const override;
   std::vector<std::int64_t> sample(std::size_t count) const override;
   std::optional<std::string> note(const std::string& name) const override {
-    return steps_->note("note_" + name);
+    return ask([&](RestSteps& steps) { return steps.note("note_" + name); });
   }
   void set_note(const std::string& name, const std::string& text) override {
-    steps_->set_note("note_" + name, text);
+    ask([&](RestSteps& steps) { steps.set_note("note_" + name, text); });
   }
 
  private:
@@ -66,7 +77,8 @@ void RestStore::scan(const std::optional<ItemFilter>& filter, Want want, const R
   const auto native = filter ? compile(*filter, *steps_) : NativeFilter{};
   json::value cursor;
   do {
-    for (auto& stored : steps_->scan(native.condition, want, cursor)) {
+    auto page = ask([&](RestSteps& steps) { return steps.scan(native.condition, want, cursor); });
+    for (auto& stored : page) {
       if (!filter || matches(*filter, stored.item)) row(stored);
     }
   } while (!cursor.is_null());
@@ -95,7 +107,9 @@ void RestStore::upsert(std::span<const Item> items, const Matrix& vectors) {
   const auto most = steps_->most_rows();
   for (std::size_t at = 0; at < named.size(); at += most) {
     const auto some = std::min(most, named.size() - at);
-    steps_->write(std::span(pointers).subspan(at, some), std::span(rows).subspan(at, some));
+    ask([&](RestSteps& steps) {
+      steps.write(std::span(pointers).subspan(at, some), std::span(rows).subspan(at, some));
+    });
   }
 }
 
@@ -103,7 +117,9 @@ std::size_t RestStore::remove(std::span<const std::int64_t> ids) {
   std::vector<std::int64_t> there;
   for (const auto& [id, stored] : fetch(ids, Want::kItems)) there.push_back(id);
   for (std::size_t at = 0; at < there.size(); at += kFetchRows)
-    steps_->erase(std::span(there).subspan(at, std::min(kFetchRows, there.size() - at)));
+    ask([&](RestSteps& steps) {
+      steps.erase(std::span(there).subspan(at, std::min(kFetchRows, there.size() - at)));
+    });
   return there.size();
 }
 
@@ -134,13 +150,13 @@ std::vector<Hit> RestStore::search(std::span<const float> query,
   bool whole = options.top_k == 0;
   for (std::size_t count = options.top_k; !whole;) {
     count = std::min(count, steps_->most_found());
-    found = steps_->nearest(query, count, native.condition);
+    found = ask([&](RestSteps& steps) { return steps.nearest(query, count, native.condition); });
     const auto returned = found.size();
     if (options.filter)
       std::erase_if(found,
                     [&](const StoredItem& one) { return !matches(*options.filter, one.item); });
     if (found.size() >= options.top_k) break;
-    if (!total) total = steps_->count(native.condition);
+    if (!total) total = ask([&](RestSteps& steps) { return steps.count(native.condition); });
     whole = returned >= *total;
     if (whole) break;
     if (returned < count || count == steps_->most_found()) {
@@ -166,8 +182,9 @@ std::unordered_map<std::int64_t, StoredItem> RestStore::fetch(std::span<const st
   std::unordered_map<std::int64_t, StoredItem> out;
   for (std::size_t at = 0; at < unique.size(); at += kFetchRows) {
     const auto some = std::min(kFetchRows, unique.size() - at);
-    for (auto& stored : steps_->fetch(std::span(unique).subspan(at, some), want))
-      out[stored.item.id] = std::move(stored);
+    auto page = ask(
+        [&](RestSteps& steps) { return steps.fetch(std::span(unique).subspan(at, some), want); });
+    for (auto& stored : page) out[stored.item.id] = std::move(stored);
   }
   return out;
 }

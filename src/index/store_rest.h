@@ -3,12 +3,14 @@
 // is filtered here, and where its index leaves something out, every row is looked at.
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "core/json.h"
 #include "index/store.h"
 
@@ -63,6 +65,20 @@ class RestSteps {
   virtual std::optional<std::string> note(const std::string& name) const = 0;
   virtual void set_note(const std::string& name, const std::string& text) = 0;
 };
+
+// Runs `call`; what it throws that is no Error (an answer without the members that it must have) is
+// kUnsupported.
+template <class Call>
+auto as_errors(const std::string& shown, const Call& call) {
+  try {
+    return call();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error(Kind::kUnsupported,
+                shown + ": its answer is not one of this kind of database: " + error.what() + ".");
+  }
+}
 
 // The condition for all of `filter`, as far as the database can say it.
 NativeFilter compile(const ItemFilter& filter, const RestSteps& steps);

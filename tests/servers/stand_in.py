@@ -2,11 +2,12 @@
 """Stands in for databases that cannot be installed with the tests: stand_in.py qdrant|milvus|elasticsearch|opensearch PORT [RECORD].
 
 It checks each request strictly against the database's published contract and answers as the contract says, from memory. Keys
-change its mood: "busy" is answered 429 the first time on each path, "lossy" gets searches that leave results out, "wrong" is
-refused. RECORD: a file for all requests and answers, a JSON line each, for checking them by other means (check_recorded.py).
+change its mood: "busy" is answered 429 the first time on each path, "lossy" gets searches that leave results out, "odd" gets
+answers of which something is something else, "wrong" is refused. RECORD: a file for all requests and answers, a JSON line each, for checking them by other means (check_recorded.py).
 """
 import http.server
 import json
+import random
 import sys
 import threading
 import urllib.parse
@@ -19,6 +20,20 @@ DATABASES = {"qdrant": Qdrant, "milvus": Milvus, "elasticsearch": lambda: Elasti
              "opensearch": lambda: Elastic("opensearch")}
 
 
+def spoilt(tree, dice):
+    """`tree` with one place in it changed to something of another kind, or left out."""
+    inside = isinstance(tree, (dict, list)) and tree and dice.random() < 0.85
+    if not inside:
+        return dice.choice([None, True, -1, 1.5, "", "x", [], {}, [None], {"id": "y"}, 2**63, [[]]])
+    copy = dict(tree) if isinstance(tree, dict) else list(tree)
+    place = dice.choice(list(copy)) if isinstance(tree, dict) else dice.randrange(len(copy))
+    if dice.random() < 0.1:
+        del copy[place]
+    else:
+        copy[place] = spoilt(copy[place], dice)
+    return copy
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = 1 << 16  # head and body in one piece
@@ -27,6 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     lock = threading.Lock()
     been_busy = set()
     record = None
+    dice = random.Random(1)
 
     def log_message(self, *_):
         pass
@@ -60,6 +76,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                       file=self.record, flush=True)
         if "lossy" in key:
             answer = self.database.lossy(self.path, answer)
+        if "odd" in key:
+            with self.lock:
+                answer = answer[0], spoilt(answer[1], self.dice)
         return self.respond(*answer)
 
     do_GET = do_POST = do_PUT = do_DELETE = serve
