@@ -17,6 +17,7 @@ while read -r name; do
   dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing+=("$name")
 done < tools/deps/apt.txt
 command -v npm >/dev/null || missing+=(npm)  # Debian's, unless another is there
+command -v node >/dev/null || missing+=(nodejs)
 if [ ${#missing[@]} -gt 0 ]; then
   say "installing ${#missing[@]} system packages: ${missing[*]}"
   as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)

@@ -41,6 +41,19 @@ export function create_api({ ask_key }) {
     }
   }
 
+  // Waits and asks again, a few times, while the server is busy: for what nobody is typing at.
+  async function patient(path, options = {}) {
+    for (let left = 3; ; --left) {
+      try {
+        return await request(path, options);
+      } catch (error) {
+        if (error.kind !== "busy" || left === 0) throw error;
+        await new Promise((later) => setTimeout(later, error.retryAfter * 1000));
+        options.signal?.throwIfAborted();
+      }
+    }
+  }
+
   // One question at a time, however many requests were refused.
   async function renew(used) {
     if (key !== used) return;
@@ -58,12 +71,13 @@ export function create_api({ ask_key }) {
     has_key: () => key !== "",
     collections: async () => (await request("v1/collections")).collections,
     search: (body, signal) => request("v1/search", { method: "POST", body, signal }),
+    neighbours: (body, signal) => patient("v1/search", { method: "POST", body, signal }),
     items: ({ collection, offset, limit, filter }, signal) => request(
       `v1/items?${query({ collection, offset, limit, filter: filter ? JSON.stringify(filter) : "" })}`, { signal }),
-    item: (collection, id, signal) => request(`v1/items/${id}?${query({ collection })}`, { signal }),
-    classify: (body, signal) => request("v1/classify", { method: "POST", body, signal }),
+    item: (collection, id, signal) => patient(`v1/items/${id}?${query({ collection })}`, { signal }),
+    classify: (body, signal) => patient("v1/classify", { method: "POST", body, signal }),
     preview: (collection, id, side) => `v1/items/${id}/preview?${query({ collection, side })}`,
-    blob: (path, signal) => request(path, { signal, as: "blob" }),
+    blob: (path, signal) => patient(path, { signal, as: "blob" }),
   };
 }
 

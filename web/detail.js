@@ -119,7 +119,7 @@ export function create_detail({ api, store, previews, actions, selected, near })
   async function show_neighbours(signal) {
     const { collection } = store.get();
     neighbours.replaceChildren();
-    const answer = await api.search({ collection: collection || undefined, terms: [{ id: item.id }], limit: NEIGHBOURS + 1 }, signal);
+    const answer = await api.neighbours({ collection: collection || undefined, terms: [{ id: item.id }], limit: NEIGHBOURS + 1 }, signal);
     const others = answer.results.filter((other) => other.id !== item.id).slice(0, NEIGHBOURS);
     neighbours.replaceChildren(...others.map((other) => {
       const title = title_of(other);

@@ -217,7 +217,6 @@ export function create_grid({ actions, previews, href, selected, near_end }) {
     focus,
     focus_first: () => items.length && focus(items[0].id),
     refresh_marks: () => tiles.forEach(mark),
-    clear_previews: () => tiles.forEach((tile) => { tile.side = 0; if (tile.picture) watch.observe(tile.node); }),
     page_size: () => {
       const width = list.clientWidth || innerWidth;
       const { row_height } = empty_layout(width);

@@ -174,7 +174,7 @@ function render(state, previous) {
   document.body.classList.toggle("judging", state.tab === "classify");
   if (state.collection !== previous?.collection) {
     shelf.value = collection()?.name ?? "";
-    if (previous) grid.clear_previews();
+    if (previous) grid.show([]); // the same numbers are other items now
   }
   bar.render(state, previous);
   toolbar.render(state);

@@ -1,5 +1,5 @@
 // Turns the state into questions for the server and keeps what it answered. One question at a time: a newer one ends the older.
-import { read_term, to_request } from "./terms.js";
+import { read_term, to_request, to_text } from "./terms.js";
 import { ApiError } from "./api.js";
 
 const QUIET_MS = 60; // between keystrokes of one word; the first keystroke after a pause does not wait
@@ -37,7 +37,7 @@ function day_after(date) {
 
 // What a change must differ in to be a new question.
 const signature = (state) => JSON.stringify([
-  state.collection, terms_of(state), filter_of(state), state.least, terms_of(state).length ? state.sort : "", state.collapse,
+  state.collection, terms_of(state).map((term) => [to_text(term), term.source?.length]), filter_of(state), state.least, terms_of(state).length ? state.sort : "", state.collapse,
 ]);
 
 export function create_search({ api, store, first_page, part_of }) {
@@ -48,7 +48,8 @@ export function create_search({ api, store, first_page, part_of }) {
   let loading_more = false;
   const listeners = [];
   // status: "loading", "shown", "failed", "nothing wanted"
-  const results = { status: "loading", items: [], browsing: true, answer: null, next: null, error: null, facets: [], fields: [] };
+  // fields: of metadata, as far as rows have shown them.
+  const results = { status: "loading", collection: "", items: [], browsing: true, answer: null, next: null, error: null, facets: [], fields: [] };
   const tell = (what) => listeners.forEach((listener) => listener(results, what));
 
   async function body_of(state, offset, limit) {
@@ -87,10 +88,10 @@ export function create_search({ api, store, first_page, part_of }) {
     try {
       const first = await page(state, 0, first_page(), mine.signal);
       if (mine !== running) return;
-      const fields = new Set(first.items.flatMap(fields_of));
+      const known = results.collection === state.collection ? results.fields : [];
       Object.assign(results, {
-        status: "shown", error: null, browsing: terms.length === 0, ...first,
-        fields: [...new Set([...results.fields.filter((field) => results.collection === first.answer.collection || fields.has(field)), ...fields])].sort(),
+        status: "shown", error: null, browsing: terms.length === 0, ...first, collection: state.collection,
+        fields: [...new Set([...known, ...first.items.flatMap(fields_of)])].sort(),
       });
       running = null;
       tell("all");
@@ -148,17 +149,17 @@ export function create_search({ api, store, first_page, part_of }) {
     } catch { /* the rows are there: filters without counts will do */ }
   }
 
-  function ask({ now = false } = {}) {
+  function ask() {
     const question = signature(store.get());
     if (question === asked) return;
     asked = question;
     clearTimeout(timer);
-    if (now || !running) run();
+    if (!running) run();
     else timer = setTimeout(run, QUIET_MS);
   }
 
   store.listen((state, previous) => {
-    ask({ now: state.text === previous.text });
+    ask();
     if (state.filters && !previous.filters) facets(state);
   });
 

@@ -6,6 +6,7 @@ const STEP = 0.25;
 const MOST = 4;
 
 export function create_search_bar({ store, previews, pick_files, crop_term }) {
+  let dragged = null; // which chip
   const chips = el("ul", { class: "chips", "aria-label": "Terms", hidden: true });
   const sign = el("button", { type: "button", class: "sign", hidden: true, on: { click: () => {
     store.set({ sign: -store.get().sign });
@@ -125,6 +126,7 @@ export function create_search_bar({ store, previews, pick_files, crop_term }) {
     handle.addEventListener("pointerdown", (down) => {
       const from = Math.abs(store.get().terms[at].weight);
       let moved = false;
+      dragged = at;
       const move = (event) => {
         const away = event.clientX - down.clientX;
         if (!moved && Math.abs(away) < 6) return;
@@ -135,7 +137,9 @@ export function create_search_bar({ store, previews, pick_files, crop_term }) {
         removeEventListener("pointermove", move);
         removeEventListener("pointerup", up);
         removeEventListener("pointercancel", up);
-        if (!moved) chips.children[at]?.querySelector(".weight").focus();
+        dragged = null;
+        draw_chips(store.get().terms);
+        chips.children[at]?.querySelector(".weight").focus();
       };
       addEventListener("pointermove", move);
       addEventListener("pointerup", up);
@@ -144,12 +148,16 @@ export function create_search_bar({ store, previews, pick_files, crop_term }) {
     });
   }
 
+  function draw_chips(terms) {
+    chips.replaceChildren(...terms.map(chip_of));
+    show(chips, terms.length > 0);
+  }
+
   function render(state, previous) {
     if (box.value !== state.text) box.value = state.text;
-    if (state.terms !== previous?.terms) {
-      chips.replaceChildren(...state.terms.map(chip_of));
-      show(chips, state.terms.length > 0);
-    }
+    // What is being dragged stays the same element until it is let go.
+    if (dragged !== null) say(chips.children[dragged].querySelector(".factor"), weight_text(state.terms[dragged]));
+    else if (state.terms !== previous?.terms) draw_chips(state.terms);
     show(sign, state.terms.length > 0 || state.sign < 0);
     const wanted = state.sign > 0;
     sign.replaceChildren(icon(wanted ? "plus" : "minus"));

@@ -29,7 +29,8 @@ std::string pretty(const value& v);
 // vision_cfg.width: expected …".
 class Reader {
  public:
-  Reader(const value& v, std::string where);  // throws kCorrupt if v is not an object
+  Reader(const value& v, std::string where);      // throws kCorrupt if v is not an object
+  Reader(value&& v, std::string where) = delete;  // it would be gone; an object becomes one, too
 
   bool has(std::string_view key) const;  // present and not null
   std::int64_t integer(std::string_view key) const;

@@ -149,8 +149,8 @@ void EmbeddingFolder::each_row(const EmbeddingPart& part, Of of,
     std::uint64_t i = number - 1;
     if (own_rows) {
       if (metadata.contains("text") != (of == Of::kText)) return;
-      const json::Reader reader(metadata, part.metadata.string());
-      const auto stated = reader.integer("row");
+      const json::value value(metadata);
+      const auto stated = json::Reader(value, part.metadata.string()).integer("row");
       if (stated < 0 || static_cast<std::uint64_t>(stated) >= vectors.rows()) {
         throw Error(Kind::kInput,
                     fmt::format("{}: row {} is not in {}, which has {}.", part.metadata.string(),

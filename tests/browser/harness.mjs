@@ -18,7 +18,9 @@ export const launch = () => chromium.launch({ executablePath: process.env.CHROMI
 
 // Opens `url`; `options` are Playwright's of a context. Returns the page, with `page.trouble` growing as things go wrong.
 export async function open(browser, url, options = {}) {
-  const { expected = [], ...rest } = options;
+  // A busy machine may refuse a request; the page waits and asks again.
+  const { expected: given = [], ...rest } = options;
+  const expected = [/status of (429|503)/, ...given];
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true, ...rest });
   const page = await context.newPage();
   page.setDefaultTimeout(8000);

@@ -1,7 +1,9 @@
 // Names, captions and metadata that are attacks stay texts.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { done, open, ROOT, settled } from "./harness.mjs";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { done, open, ROOT, run, serve, settled, temporary } from "./harness.mjs";
 import { PAYLOADS } from "./payloads.mjs";
 import { sample_items, start_stand_in } from "./stand_in.mjs";
 
@@ -26,11 +28,11 @@ export async function visit(page) {
   await page.waitForTimeout(200);
 }
 
-export async function visit_items(page) {
+export async function visit_items(page, most = PAYLOADS.length) {
   await page.locator(".tile .open").first().press("Enter");
   await page.locator("dialog.detail[open]").waitFor();
   const seen = new Set();
-  for (let at = 0; at < PAYLOADS.length; ++at) {
+  for (let at = 0; at < most; ++at) {
     seen.add(await page.locator("dialog.detail .facts").textContent());
     await page.keyboard.press("ArrowRight");
   }
@@ -38,7 +40,53 @@ export async function visit_items(page) {
   return seen.size;
 }
 
-export function hostile_tests({ browser }) {
+// Files with such names, indexed with such captions, and texts with such metadata added over HTTP.
+async function hostile_collection(bin, folder) {
+  const tandem = join(bin, "tandem");
+  const pictures = join(folder, "pictures");
+  const lines = [];
+  PAYLOADS.forEach((text, at) => {
+    // A slash in a payload makes folders of it; what no file system can hold is left out.
+    const name = text.replaceAll("\0", "").replace(/^[./]+/, "").slice(0, 180) + `-${at}.png`;
+    const file = join(pictures, name);
+    mkdirSync(dirname(file), { recursive: true });
+    copyFileSync(join(ROOT, "assets/samples", sample_items(ROOT)[at].name), file);
+    if (!/[\t\r\n]/.test(name + text)) lines.push(`${join("pictures", name)}\t${text.replaceAll("\0", "")}`);
+  });
+  writeFileSync(join(folder, "captions.tsv"), `${lines.join("\n")}\n`);
+  const collection = join(folder, "hostile.tandem");
+  await run(tandem, ["index", pictures, "--captions", join(folder, "captions.tsv"), "--to", collection]);
+  const server = await serve(tandem, [collection, "--writable"]);
+  for (let at = 0; at < PAYLOADS.length; at += 20) {
+    const items = PAYLOADS.slice(at, at + 20).map((text, index) => ({ text: `${text} ${at + index}`, uri: `text-${at + index} ${text}`, metadata: { tag: text, [text]: text, deep: { [text]: [text] } } }));
+    const answer = await fetch(`${server.url}v1/items`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ items }) });
+    assert.equal(answer.status, 201, await answer.text());
+  }
+  return server;
+}
+
+export function hostile_tests({ browser, bin }) {
+  if (bin) {
+    test("200 attacks in file names, captions and metadata of a real collection are shown as texts", async (t) => {
+      const place = temporary();
+      t.after(place.remove);
+      const server = await hostile_collection(bin, place.folder);
+      t.after(server.stop);
+      const page = await open(browser(), server.url);
+      await settled(page);
+      assert.equal(await page.locator(".summary").textContent(), "400, newest first");
+      await visit(page);
+      const seen = await visit_items(page, 400);
+      assert.ok(seen > 300, `${seen} items`);
+      await page.keyboard.press("Escape");
+      await page.goto(`${server.url}#q=script&panel=1&least=all`);
+      await page.idle();
+      await page.locator(".tile .open").first().press("s");
+      await page.idle();
+      await done(page);
+    });
+  }
+
   test("200 attacks in captions, names, metadata and facets are shown as texts", async (t) => {
     assert.equal(PAYLOADS.length, 200);
     const few = sample_items(ROOT);

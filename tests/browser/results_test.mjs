@@ -4,7 +4,29 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { ask, done, open, settled, summary, titles } from "./harness.mjs";
 
-export function results_tests({ browser, url }) {
+export const FRUIT = ["fxemoji-lemon.png", "twemoji-green-apple.png", "twemoji-red-apple.png"];
+
+export function results_tests({ browser, url, bin }) {
+  if (bin) {
+    test("another collection is another place: its items, not the tiles of equal numbers", async () => {
+      const page = await open(browser(), `${url()}#q=apple&least=all`);
+      await settled(page);
+      await page.selectOption("#collection", "fruit");
+      await page.idle();
+      assert.equal(await page.locator(".tile").count(), 3);
+      assert.deepEqual((await titles(page, 3)).sort(), FRUIT);
+      assert.match(await summary(page), / of 3/);
+      assert.match(page.url(), /c=fruit/);
+      await page.locator(".tile .open").first().press("Enter");
+      await page.locator("dialog.detail .neighbours img").nth(1).waitFor();
+      await page.goBack();
+      await page.goBack();
+      await page.idle();
+      assert.ok(await page.locator(".tile").count() > 3);
+      await done(page);
+    });
+  }
+
   test("the relevance slider starts at the cut-off and shows more when moved", async () => {
     const page = await open(browser(), `${url()}#q=cat`);
     await settled(page);
@@ -102,7 +124,8 @@ export function results_tests({ browser, url }) {
   test("the keyboard does everything", async () => {
     const page = await open(browser(), url());
     await settled(page);
-    await page.locator("body").press("/");
+    await page.evaluate(() => document.activeElement.blur());
+    await page.keyboard.press("/");
     assert.equal(await page.evaluate(() => document.activeElement.id), "query");
     await page.keyboard.type("smiling face");
     await page.idle();

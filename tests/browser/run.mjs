@@ -3,11 +3,12 @@
 //   node tests/browser/run.mjs --stand-in                         against the stand-in alone, while the page is being written
 // node --test-name-pattern=WORD tests/browser/run.mjs … runs the tests whose names have it.
 import { after, before } from "node:test";
+import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { launch, ROOT, run, serve, temporary } from "./harness.mjs";
 import { start_stand_in } from "./stand_in.mjs";
 import { search_tests } from "./search_test.mjs";
-import { results_tests } from "./results_test.mjs";
+import { FRUIT, results_tests } from "./results_test.mjs";
 import { faults_tests } from "./faults_test.mjs";
 import { access_tests } from "./access_test.mjs";
 import { hostile_tests } from "./hostile_test.mjs";
@@ -35,7 +36,11 @@ before(async () => {
   const tandem = join(bin, "tandem");
   const collection = join(place.folder, "samples.tandem");
   await run(tandem, ["index", "assets/samples", "--captions", "assets/samples/captions.tsv", "--to", collection]);
-  server = await serve(tandem, [collection]);
+  const fruit = join(place.folder, "fruit");
+  mkdirSync(fruit);
+  for (const name of FRUIT) copyFileSync(join(ROOT, "assets/samples", name), join(fruit, name));
+  await run(tandem, ["index", fruit, "--to", `${fruit}.tandem`]);
+  server = await serve(tandem, [collection, `${fruit}.tandem`]);
 });
 
 after(async () => {
@@ -44,7 +49,8 @@ after(async () => {
   place?.remove();
 });
 
-const given = { browser: () => browser, url: () => server.url, bin };
+const given = { // bin: null where the server is not the real one
+  browser: () => browser, url: () => server.url, bin };
 search_tests(given);
 results_tests(given);
 faults_tests(given);
