@@ -40,6 +40,16 @@ export function create_detail({ api, store, previews, actions, selected, near })
   } }, el("div", { class: "viewer" }, stage, previous, next), about, close);
   document.body.append(dialog);
 
+  // A swipe over the picture goes on to the next.
+  let swiped = null;
+  stage.addEventListener("pointerdown", (event) => { swiped = event.pointerType === "touch" && !cropper ? { x: event.clientX, y: event.clientY } : null; });
+  stage.addEventListener("pointerup", (event) => {
+    if (!swiped) return;
+    const [across, down] = [event.clientX - swiped.x, event.clientY - swiped.y];
+    if (Math.abs(across) > 60 && Math.abs(across) > 2 * Math.abs(down)) step(across < 0 ? 1 : -1);
+    swiped = null;
+  });
+
   function on_key(event) {
     if (event.target.closest("input, .frame") || event.ctrlKey || event.metaKey || event.altKey) return;
     const action = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), x: () => select.click(), s: () => actions.similar(item), c: () => crop.click() }[event.key];

@@ -53,14 +53,15 @@ export function create_filters({ store }) {
     show(reset, is_filtered(state));
   }
 
-  // Fields whose values all differ (a time, a place) help nobody to choose: they are left out, unless chosen from.
+  // Fields whose values are all alike or all different (a time, a place) help nobody to choose: they are left out, unless chosen
+  // from.
   function render_facets(facets, state) {
     const counts = new Map(facets.find(({ field }) => field === "kind")?.values.map(({ value, count: number }) => [value, number]) ?? []);
     for (const { value, number } of kind.radios) number.textContent = value && counts.has(value) ? count(counts.get(value)) : "";
     const shown = new Map();
     for (const { field, values } of facets) {
       if (!field.startsWith("metadata.") || values.length === 0) continue;
-      if (values[0].count > 1 || values.length <= 8) shown.set(field.slice("metadata.".length), values);
+      if (values.length > 1 && (values[0].count > 1 || values.length <= 8)) shown.set(field.slice("metadata.".length), values);
     }
     for (const [field, chosen] of Object.entries(state.metadata)) {
       const values = shown.get(field) ?? [];

@@ -2,6 +2,7 @@
 import { button, el, icon, plain, plural, say, set, show } from "./dom.js";
 import { DIVIDER_HEIGHT, empty_layout, place } from "./layout.js";
 
+const HOLD_MS = 450;
 const SIDES = [160, 240, 320, 480, 640, 960];
 
 // The preview's longer side for a tile: at least its pixels on this screen.
@@ -21,6 +22,10 @@ export function create_grid({ actions, previews, href, selected, near_end }) {
   let layout = null;
   let current = null; // id of the tile that Tab reaches
   const dividers = [];
+  // On touch screens a tile that is held is selected, and while some are, tapping selects more.
+  let touched = false;
+  let held = false;
+  let holding = 0;
 
   const watch = new IntersectionObserver((entries) => {
     for (const entry of entries) {
@@ -50,12 +55,22 @@ export function create_grid({ actions, previews, href, selected, near_end }) {
     tile.link = el("a", { class: "open", tabindex: "-1", on: { click: (event) => {
       if (event.ctrlKey || event.metaKey || event.button !== 0) return;
       event.preventDefault();
-      if (event.shiftKey) actions.select(tile.item, { range: true });
+      if (held) held = false;
+      else if (event.shiftKey) actions.select(tile.item, { range: true });
+      else if (touched && selected.size) actions.select(tile.item, {});
       else actions.open(tile.item);
     } } }, tile.picture ?? el("span", { class: "words" }, plain(item.caption)));
     const point = () => set(tile.link, { href: href(item.id) });
     point();
-    tile.link.addEventListener("pointerdown", point);
+    tile.link.addEventListener("pointerdown", (event) => {
+      point();
+      touched = event.pointerType === "touch";
+      held = false;
+      clearTimeout(holding);
+      if (touched) holding = setTimeout(() => { held = true; actions.select(tile.item, {}); }, HOLD_MS);
+    });
+    for (const end of ["pointerup", "pointercancel", "pointerleave"]) tile.link.addEventListener(end, () => clearTimeout(holding));
+    tile.link.addEventListener("contextmenu", (event) => { if (touched) event.preventDefault(); });
     tile.pick = el("button", { type: "button", class: "pick", role: "checkbox", "aria-checked": "false", tabindex: "-1",
       "aria-label": `Select ${title}`, on: { click: (event) => actions.select(tile.item, { range: event.shiftKey }) } }, icon("check"));
     tile.stack = el("button", { type: "button", class: "stack", tabindex: "-1", hidden: true, on: { click: () => actions.expand(tile.item) } });

@@ -19,10 +19,10 @@ export function to_csv(items) {
 
 export const to_jsonl = (items) => items.map(({ uri, caption, score, metadata }) => `${JSON.stringify({ uri, caption: caption ?? "", score: score ?? null, metadata: metadata ?? {} })}\n`).join("");
 
-// Lines "path<TAB>caption" as --captions and training read them. A path with a tab or a line's end cannot be written: counted.
+// A table of path and caption as --captions and training read it. A path with a tab or a line's end cannot be written: counted.
 export function to_captions(labelled) {
   const usable = labelled.filter(({ uri, caption }) => !/[\t\r\n]/.test(uri) && !uri.startsWith("#") && caption.trim() !== "");
-  return { text: usable.map(({ uri, caption }) => `${uri}\t${caption.replace(/\s+/g, " ").trim()}\n`).join(""), left_out: labelled.length - usable.length };
+  return { text: usable.length && `path\tcaption\n${usable.map(({ uri, caption }) => `${uri}\t${caption.replace(/\s+/g, " ").trim()}\n`).join("")}`, left_out: labelled.length - usable.length };
 }
 
 export function download(name, type, text) {
@@ -87,7 +87,7 @@ export function create_selection({ previews, changed, classify }) {
       previews.show(image, item.id, 160);
       return el("li", {}, image, el("div", {}, el("span", { class: "path" }, el("bdi", {}, plain(item.name))), input));
     })), note,
-    el("p", { class: "hint" }, "Lines of path, tab, caption, as ", el("code", {}, "tandem index --captions"), " and training read them."),
+    el("p", { class: "hint" }, "A table of path and caption, as ", el("code", {}, "tandem index --captions"), " and training read it."),
     el("div", { class: "actions" }, el("button", { type: "submit", class: "primary" }, "Download captions.tsv")));
     open_dialog({ title: `Label ${plural(items.length, "picture", "pictures")}`, content: form, kind: "label" });
     common.focus();

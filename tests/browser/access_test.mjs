@@ -14,7 +14,7 @@ const STATES = {
   "search with chips": { at: "#q=smiling+face&t=1:text:cat&t=-0.5:text:dog&t=1:item:7" },
   filters: { at: "#q=smiling+face&panel=1" },
   "everything shown": { at: "#q=smiling+face&least=all" },
-  nothing: { at: "#q=cat&least=0.99", wait: ".empty:not([hidden])" },
+  nothing: { at: "#q=a+cat&least=0.999", wait: ".empty:not([hidden])" },
   "nothing wanted": { at: "#t=-0.5:text:dog", wait: ".empty:not([hidden])" },
   opened: { at: "#q=smiling+face&item=12", wait: "dialog .neighbours img" },
   crop: { at: "#q=smiling+face&item=12", wait: "dialog .neighbours img", then: async (page) => { await page.click(".crop-button"); await page.locator(".frame").waitFor(); } },

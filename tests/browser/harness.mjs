@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import assert from "node:assert/strict";
+import { start_front } from "./stand_in.mjs";
 
 export const ROOT = new URL("../../", import.meta.url).pathname;
 const require = createRequire(import.meta.url);
@@ -102,20 +103,37 @@ export function run(program, args) {
   });
 }
 
-// `tandem serve` on a free port, once it says where it listens. Returns {url, stop}.
-export function serve(program, args) {
+// `tandem serve` on a free port, once it says where it listens. Returns {url, stop}. With --web on the command line the page's
+// files come from web/ as they are now, not from the program: nothing must be built while the page is written.
+export async function serve(program, args) {
+  const server = await serve_program(program, args);
+  if (!process.argv.includes("--web")) return server;
+  const front = await start_front({ root: ROOT, url: server.url });
+  return { url: front.url, stop: async () => { await front.stop(); await server.stop(); } };
+}
+
+function serve_program(program, args) {
   return new Promise((listening, failed) => {
     const child = spawn(program, ["serve", ...args, "--port", "0"], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
     let said = "";
-    const ended = new Promise((over) => child.on("close", over));
+    const ended = new Promise((over) => child.on("exit", over));
+    // It finishes what it has begun; a page that a failed test left open must not hold it for long.
+    const stop = async () => {
+      child.kill("SIGTERM");
+      const late = setTimeout(() => child.kill("SIGKILL"), 3000);
+      await ended;
+      clearTimeout(late);
+      child.stdout.destroy();
+      child.stderr.destroy();
+    };
     const read = (bytes) => {
       said += bytes;
       const found = /http:\/\/127\.0\.0\.1:(\d+)/.exec(said);
-      if (found) listening({ url: `${found[0]}/`, stop: () => { child.kill("SIGTERM"); return ended; }, said: () => said });
+      if (found) listening({ url: `${found[0]}/`, stop });
     };
     child.stdout.on("data", read);
     child.stderr.on("data", read);
     child.on("error", failed);
-    child.on("close", (code) => failed(new Error(`tandem serve ended with ${code}:\n${said}`)));
+    child.on("exit", (code) => failed(new Error(`tandem serve ended with ${code}:\n${said}`)));
   });
 }

@@ -28,11 +28,11 @@ export async function visit(page) {
   await page.waitForTimeout(200);
 }
 
-export async function visit_items(page, most = PAYLOADS.length) {
+export async function visit_items(page) {
   await page.locator(".tile .open").first().press("Enter");
   await page.locator("dialog.detail[open]").waitFor();
   const seen = new Set();
-  for (let at = 0; at < most; ++at) {
+  for (let at = 0; at < PAYLOADS.length; ++at) {
     seen.add(await page.locator("dialog.detail .facts").textContent());
     await page.keyboard.press("ArrowRight");
   }
@@ -44,21 +44,20 @@ export async function visit_items(page, most = PAYLOADS.length) {
 async function hostile_collection(bin, folder) {
   const tandem = join(bin, "tandem");
   const pictures = join(folder, "pictures");
-  const lines = [];
-  PAYLOADS.forEach((text, at) => {
+  const lines = PAYLOADS.map((text, at) => {
     // A slash in a payload makes folders of it; what no file system can hold is left out.
-    const name = text.replaceAll("\0", "").replace(/^[./]+/, "").slice(0, 180) + `-${at}.png`;
+    const name = `${text.replaceAll("\0", "").replace(/^[./]+/, "").slice(0, 180)}-${at}.png`;
     const file = join(pictures, name);
     mkdirSync(dirname(file), { recursive: true });
     copyFileSync(join(ROOT, "assets/samples", sample_items(ROOT)[at].name), file);
-    if (!/[\t\r\n]/.test(name + text)) lines.push(`${join("pictures", name)}\t${text.replaceAll("\0", "")}`);
+    return JSON.stringify({ path: file, caption: text.replaceAll("\0", ""), tag: text, [text || "x"]: text });
   });
-  writeFileSync(join(folder, "captions.tsv"), `${lines.join("\n")}\n`);
+  writeFileSync(join(folder, "captions.jsonl"), `${lines.join("\n")}\n`);
   const collection = join(folder, "hostile.tandem");
-  await run(tandem, ["index", pictures, "--captions", join(folder, "captions.tsv"), "--to", collection]);
+  await run(tandem, ["index", pictures, "--captions", join(folder, "captions.jsonl"), "--to", collection]);
   const server = await serve(tandem, [collection, "--writable"]);
   for (let at = 0; at < PAYLOADS.length; at += 20) {
-    const items = PAYLOADS.slice(at, at + 20).map((text, index) => ({ text: `${text} ${at + index}`, uri: `text-${at + index} ${text}`, metadata: { tag: text, [text]: text, deep: { [text]: [text] } } }));
+    const items = PAYLOADS.slice(at, at + 20).map((text, index) => ({ text: `${text} ${at + index}`, metadata: { tag: text, [text]: text, deep: { [text]: [text] } } }));
     const answer = await fetch(`${server.url}v1/items`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ items }) });
     assert.equal(answer.status, 201, await answer.text());
   }
@@ -76,8 +75,10 @@ export function hostile_tests({ browser, bin }) {
       await settled(page);
       assert.equal(await page.locator(".summary").textContent(), "400, newest first");
       await visit(page);
-      const seen = await visit_items(page, 400);
-      assert.ok(seen > 300, `${seen} items`);
+      await page.goto(`${server.url}#kind=picture`);
+      await page.idle();
+      const seen = await visit_items(page);
+      assert.ok(seen > 150, `${seen} items`);
       await page.keyboard.press("Escape");
       await page.goto(`${server.url}#q=script&panel=1&least=all`);
       await page.idle();

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { ask, done, open, settled, summary, titles } from "./harness.mjs";
 
-export const FRUIT = ["fxemoji-lemon.png", "twemoji-green-apple.png", "twemoji-red-apple.png"];
+export const FRUIT = ["fxemoji-lemon.png", "fxemoji-red-apple.png", "twemoji-green-apple.png"];
 
 export function results_tests({ browser, url, bin }) {
   if (bin) {
@@ -47,7 +47,7 @@ export function results_tests({ browser, url, bin }) {
   });
 
   test("nothing relevant is an answer, and the nearest are a click away", async () => {
-    const page = await open(browser(), `${url()}#q=cat&least=0.99`);
+    const page = await open(browser(), `${url()}#q=a+cat&least=0.999`);
     await page.getByText("Nothing relevant here").waitFor();
     await page.getByRole("button", { name: "Show the nearest anyway" }).click();
     await page.locator(".tile").first().waitFor();
@@ -184,7 +184,7 @@ export function results_tests({ browser, url, bin }) {
     await page.fill("#common-caption", "a round face");
     await page.getByRole("button", { name: "Give to all" }).click();
     const captions = (await saved("Download captions.tsv")).trim().split("\n");
-    assert.deepEqual(captions, lines.map((line) => `${line.uri}\ta round face`));
+    assert.deepEqual(captions, ["path\tcaption", ...lines.map((line) => `${line.uri}\ta round face`)]);
     await done(page);
   });
 
@@ -250,6 +250,21 @@ export function results_tests({ browser, url, bin }) {
     const sums = await page.locator(".card").evaluateAll((cards) => cards.map((card) => [...card.querySelectorAll(".number")].reduce((sum, each) => sum + parseFloat(each.textContent), 0)));
     for (const sum of sums) assert.ok(sum > 98 && sum < 102, `${sum} %`);
     if (!process.env.TANDEM_STAND_IN) assert.match(await page.locator(".card").nth(1).locator(".best").textContent(), /face/);
+    await done(page);
+  });
+
+  test("on a touch screen a held tile is selected, and taps select more", async () => {
+    const page = await open(browser(), url(), { viewport: { width: 390, height: 700 }, hasTouch: true, isMobile: true });
+    await settled(page);
+    const touch = await page.context().newCDPSession(page);
+    const box = await page.locator(".tile").first().boundingBox();
+    await touch.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [{ x: box.x + 20, y: box.y + 60 }] });
+    await page.waitForTimeout(600);
+    await touch.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+    assert.equal(await page.locator(".tile.selected").count(), 1);
+    await page.locator(".tile .open").nth(2).tap();
+    assert.equal(await page.locator(".tile.selected").count(), 2);
+    assert.equal(await page.locator("dialog[open]").count(), 0);
     await done(page);
   });
 

@@ -1,5 +1,6 @@
 // The page in a real Chromium. Run from the repository root, after make setup:
 //   node tests/browser/run.mjs --bin build/release/bin            against `tandem serve` on the samples
+//   node tests/browser/run.mjs --bin build/release/bin --web      the same with the page as web/ has it now
 //   node tests/browser/run.mjs --stand-in                         against the stand-in alone, while the page is being written
 // node --test-name-pattern=WORD tests/browser/run.mjs … runs the tests whose names have it.
 import { after, before } from "node:test";

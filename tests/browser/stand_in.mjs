@@ -1,6 +1,6 @@
 // A server that answers as Tandem does, for what the real one cannot be made to do at will: refuse, vanish, hold 100,000 items.
 // Its scores mean nothing: they come from the letters of captions.
-import { createServer } from "node:http";
+import { createServer, request as ask } from "node:http";
 import { readFileSync, existsSync } from "node:fs";
 import { join, extname } from "node:path";
 import { createHash } from "node:crypto";
@@ -49,6 +49,31 @@ function passes(filter, item) {
   });
 }
 
+function answer_file(root, path, response) {
+  const name = path === "/" ? "index.html" : path.replace(/^\/page\//, "");
+  const file = join(root, "web", name);
+  const there = /^[\w.]+$/.test(name) && existsSync(file);
+  response.writeHead(there ? 200 : 404, { "Content-Type": `${TYPES[extname(name)] ?? "text/plain"}; charset=utf-8`, "Content-Security-Policy": CSP, "Cache-Control": "no-cache" });
+  response.end(there ? readFileSync(file) : "");
+}
+
+// The files of web/ as they are now, in front of a server whose own are older.
+export async function start_front({ root, url: behind }) {
+  const { host, port } = new URL(behind);
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, "http://x");
+    if (!pathname.startsWith("/v1/")) return answer_file(root, pathname, response);
+    const further = ask({ host: "127.0.0.1", port, path: request.url, method: request.method, headers: { ...request.headers, host, origin: `http://${host}` } }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    further.on("error", () => response.destroy());
+    request.pipe(further);
+  });
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  return { url: `http://127.0.0.1:${server.address().port}/`, stop: () => new Promise((done) => { server.close(() => done()); server.closeAllConnections(); }) };
+}
+
 // faults: {key, status, retry_after, type, delay_ms}: may be changed while it runs.
 // twins: {id: [ids]} gathered under an item; quick: scores a few thousand rows only.
 export async function start_stand_in({ root, items = sample_items(root), faults = {}, port = 0, twins = {}, collection = "samples", quick = false }) {
@@ -83,13 +108,7 @@ export async function start_stand_in({ root, items = sample_items(root), faults 
     const json = (status, body, headers = {}) => { response.writeHead(status, { "Content-Type": "application/json", ...headers }); response.end(JSON.stringify(body)); };
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
-    if (!url.pathname.startsWith("/v1/")) {
-      const name = url.pathname === "/" ? "index.html" : url.pathname.replace(/^\/page\//, "");
-      const file = join(root, "web", name);
-      if (!/^[\w.]+$/.test(name) || !existsSync(file)) return json(404, { error: { message: "no such page" } });
-      response.writeHead(200, { "Content-Type": `${TYPES[extname(name)]}; charset=utf-8`, "Content-Security-Policy": CSP, "Cache-Control": "no-cache" });
-      return response.end(readFileSync(file));
-    }
+    if (!url.pathname.startsWith("/v1/")) return answer_file(root, url.pathname, response);
     if (faults.delay_ms) await new Promise((done) => setTimeout(done, faults.delay_ms));
     if (faults.key && request.headers.authorization !== `Bearer ${faults.key}`) return json(401, { error: { code: 401, type: "unauthorized", message: "A key is needed." } }, { "WWW-Authenticate": "Bearer" });
     if (faults.status) return json(faults.status, { error: { code: faults.status, type: faults.type ?? "overloaded", message: faults.message ?? "Not now." } }, { "Retry-After": String(faults.retry_after ?? 1) });
