@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # schemathesis.sh BUILD [CASES]: about so many generated requests against everything that /openapi.json describes. Fails on any
-# 5xx and on any answer that the document does not describe: its status, type, headers or shape.
+# 5xx and on any answer that the document does not describe: its status, type, headers or shape. For a quiet machine: on one that is
+# busy with other things a request may wait longer than the queue's deadline, and 503 says so.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-build=${1:-build/release}
+top=$PWD
+build=$(realpath "${1:-build/release}")
 cases=${2:-20000}
 tests/serve/clients_venv.sh schemathesis
 folder=$(mktemp -d)
@@ -19,7 +21,8 @@ operations=$(curl -sf "$url/openapi.json" | grep -o '"operationId"' | wc -l)
 # Two phases draw examples, valid and invalid.
 examples=$((cases / operations + 1))
 echo "schemathesis: $operations operations, $examples examples each" >&2
-.deps/clients/bin/schemathesis run "$url/openapi.json" --phases=examples,fuzzing,coverage --mode=all --max-examples="$examples" \
+cd "$folder"  # it keeps a cache where it runs
+"$top/.deps/clients/bin/schemathesis" run "$url/openapi.json" --phases=examples,fuzzing,coverage --mode=all --max-examples="$examples" \
   --checks=not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance \
   --suppress-health-check=all --generation-deterministic --continue-on-failure --request-timeout=30 \
   --report=junit --report-dir="$build/schemathesis" --no-color
