@@ -77,6 +77,10 @@ export function hostile_tests({ browser, bin }) {
       await visit(page);
       await page.goto(`${server.url}#kind=picture`);
       await page.idle();
+      for (let step = 0; step < 30 && await page.locator(".tile").count() < 200; ++step) {
+        await page.mouse.wheel(0, 3000);
+        await page.idle();
+      }
       const seen = await visit_items(page);
       assert.ok(seen > 150, `${seen} items`);
       await page.keyboard.press("Escape");
