@@ -71,7 +71,7 @@ export function hostile_tests({ browser, bin }) {
       t.after(place.remove);
       const server = await hostile_collection(bin, place.folder);
       t.after(server.stop);
-      const page = await open(browser(), server.url);
+      const page = await open(browser(), server.url, { expected: [/status of 404/] }); // a file name that no longer reads
       await settled(page);
       assert.equal(await page.locator(".summary").textContent(), "400, newest first");
       await visit(page);
