@@ -1,9 +1,10 @@
 // How large collections are searched: builds one of generated vectors, then measures its graph.
-//   vectors_bench FILE.npy QUERIES.npy DIR [--top K]     one JSON object on stdout
+//   vectors_bench FILE.npy QUERIES.npy DIR     one JSON object on stdout
 // FILE.npy: (N,D) float16 unit rows, QUERIES.npy (Q,D) float32; bench/vectors.py makes them.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <fmt/format.h>
 #include <set>
 
@@ -57,23 +58,33 @@ void fill(Collection& collection, const Matrix& vectors) {
 struct Measured {
   double recall = 0;
   std::vector<double> ms;
+  std::vector<double> cpu_ms;  // of the thread that asks: what others run beside it does not count
 };
 
-Measured measure(const Collection& collection, const Matrix& queries, const std::string& where,
-                 std::size_t top) {
+double cpu_ms_now() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
+}
+
+// `options`: with the number of answers, the condition and how hard to look.
+Measured measure(const Collection& collection, const Matrix& queries,
+                 const SearchOptions& options) {
+  SearchOptions exact = options;
+  exact.graph_rows = SIZE_MAX;
   Measured result;
   std::size_t found = 0;
   std::size_t possible = 0;
   for (std::size_t q = 0; q < queries.rows; ++q) {
     const auto begin = Clock::now();
-    const auto hits = collection.search(queries.row(q), {.top_k = top, .where = where});
+    const double cpu_begin = cpu_ms_now();
+    const auto hits = collection.search(queries.row(q), options);
     result.ms.push_back(since(begin) * 1e3);
+    result.cpu_ms.push_back(cpu_ms_now() - cpu_begin);
     // Exact answers take long; a fifth of the queries is compared.
     if (q % 5 != 0) continue;
     std::set<std::int64_t> truth;
-    for (const Hit& hit :
-         collection.search(queries.row(q), {.top_k = top, .where = where, .graph_rows = SIZE_MAX}))
-      truth.insert(hit.id);
+    for (const Hit& hit : collection.search(queries.row(q), exact)) truth.insert(hit.id);
     possible += truth.size();
     for (const Hit& hit : hits) found += truth.count(hit.id);
   }
@@ -85,7 +96,8 @@ Measured measure(const Collection& collection, const Matrix& queries, const std:
 json::object shown(const Measured& measured) {
   return {{"recall", measured.recall},
           {"p50_ms", percentile(measured.ms, 0.5)},
-          {"p99_ms", percentile(measured.ms, 0.99)}};
+          {"p99_ms", percentile(measured.ms, 0.99)},
+          {"cpu_p50_ms", percentile(measured.cpu_ms, 0.5)}};
 }
 
 int run(const char* vectors_path, const char* queries_path, const fs::path& dir) {
@@ -109,9 +121,17 @@ int run(const char* vectors_path, const char* queries_path, const fs::path& dir)
   out["rows"] = collection.size();
   out["bytes_per_item"] =
       static_cast<double>(bytes_below(dir)) / static_cast<double>(collection.size());
-  out["all"] = shown(measure(collection, queries, "", 10));
-  out["few"] = shown(measure(collection, queries, "width = 7", 10));
-  out["half"] = shown(measure(collection, queries, "width < 500", 10));
+  out["all"] = shown(measure(collection, queries, {}));
+  for (const std::size_t expansion : {64, 128, 192, 256, 384}) {
+    out[fmt::format("expansion_{}", expansion)] =
+        shown(measure(collection, queries, {.expansion = expansion}));
+  }
+  // A condition is looked up once: the first search takes that much longer.
+  begin = Clock::now();
+  collection.search(queries.row(0), {.where = "width = 7"});
+  out["condition_s"] = since(begin);
+  out["few"] = shown(measure(collection, queries, {.where = "width = 7"}));
+  out["half"] = shown(measure(collection, queries, {.where = "width < 500"}));
   std::puts(json::pretty(out).c_str());
   return 0;
 }

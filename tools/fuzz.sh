@@ -30,6 +30,8 @@ seeds_for() {
     tokenizer_fuzz|text_clean_fuzz) echo tests/goldens/text ;;
     model_config_fuzz) echo tests/goldens/fuzz/model_config ;;
     quantised_fuzz|tensor_names_fuzz) echo tests/goldens/fuzz/tensors ;;
+    graph_fuzz) echo tests/goldens/fuzz/graph ;;
+    item_filter_fuzz) echo tests/goldens/fuzz/item_filter ;;
     multipart_fuzz) echo tests/goldens/fuzz/multipart ;;
     sentencepiece_fuzz|tokenizer_json_fuzz) echo tests/goldens/tokenizers ;;
   esac

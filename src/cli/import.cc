@@ -226,7 +226,7 @@ std::string model_of(const std::string& location) {
 
 void report(const Importer& importer, const Store& store, const Flags& flags, Console& console) {
   if (flags.output.json) {
-    console.out(json::dump(json::object{{"collection", flags.to},
+    console.out(json::dump(json::object{{"collection", shown_location(flags.to)},
                                         {"pictures", importer.pictures()},
                                         {"texts", importer.texts()},
                                         {"unusable", importer.unusable()},
@@ -245,7 +245,7 @@ void report(const Importer& importer, const Store& store, const Flags& flags, Co
   }
   console.out(fmt::format("imported {} pictures and {} texts: {} items in {}",
                           with_thousands(importer.pictures()), with_thousands(importer.texts()),
-                          with_thousands(store.size()), escape(flags.to)));
+                          with_thousands(store.size()), escape(shown_location(flags.to))));
 }
 
 }  // namespace

@@ -123,7 +123,7 @@ Before look(const std::string& location) {
 void report(const IndexCounts& counts, const Skips& skips, const Store& store, const Flags& flags,
             Console& console) {
   if (flags.output.json) {
-    console.out(json::dump(json::object{{"collection", flags.to},
+    console.out(json::dump(json::object{{"collection", shown_location(flags.to)},
                                         {"pictures", store.size()},
                                         {"added", counts.added},
                                         {"moved", counts.moved},
@@ -141,7 +141,8 @@ void report(const IndexCounts& counts, const Skips& skips, const Store& store, c
   console.out(fmt::format("{}, unchanged {}, removed {}, skipped {}: {} {} in {}", line,
                           with_thousands(counts.unchanged), with_thousands(counts.removed),
                           with_thousands(skips.total()), with_thousands(store.size()),
-                          flags.texts.empty() ? "pictures" : "items", escape(flags.to)));
+                          flags.texts.empty() ? "pictures" : "items",
+                          escape(shown_location(flags.to))));
 }
 
 IndexRequest request_of(const Flags& flags) {

@@ -54,7 +54,15 @@ class Pass {
 
  private:
   void find() {
-    auto scan = scan_pictures({request_.paths.begin(), request_.paths.end()});
+    std::vector<fs::path> there;
+    for (const auto& path : request_.paths) {
+      std::error_code error;
+      // What is gone is a place without pictures, where that may be.
+      const bool gone = request_.prune && !fs::exists(path, error) && !error;
+      if (gone || fs::is_directory(path, error)) found_.roots.push_back(path);
+      if (!gone) there.emplace_back(path);
+    }
+    auto scan = scan_pictures(there);
     for (const auto& [folder, error] : scan.unreadable) {
       found_.unreadable.push_back(folder.string());
       console_.warn(escape(error.what()) + " Its pictures keep their rows.");
@@ -68,9 +76,6 @@ class Pass {
       } else {
         found_.files.push_back(std::move(file));
       }
-    }
-    for (const auto& path : request_.paths) {
-      if (fs::is_directory(path)) found_.roots.push_back(path);
     }
     if (found_.files.empty() && found_.unreadable.empty() && !request_.prune)
       throw_no_pictures({request_.paths.begin(), request_.paths.end()});

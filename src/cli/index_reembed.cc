@@ -102,7 +102,7 @@ class Reembedder {
 int reembed(const ReembedRequest& request, LazyModel& model, const FinishOptions& finish,
             Console& console) {
   if (is_database(request.to)) {
-    throw Error(Kind::kUnsupported, request.to +
+    throw Error(Kind::kUnsupported, shown_location(request.to) +
                                         ": --reembed is for collections on this machine. "
                                         "Index into another table, then switch to it.");
   }

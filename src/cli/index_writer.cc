@@ -31,12 +31,12 @@ bool IndexWriter::knows(const std::string& sha256) const {
 void IndexWriter::add(Item item, std::span<const float> vector) {
   batch_.items.push_back(std::move(item));
   batch_.vectors.insert(batch_.vectors.end(), vector.begin(), vector.end());
-  if (batch_.items.size() + batch_.known.size() >= kCommitRows) submit();
+  submit_when_due();
 }
 
 void IndexWriter::add_known(KnownContent content) {
   batch_.known.push_back(std::move(content));
-  if (batch_.items.size() + batch_.known.size() >= kCommitRows) submit();
+  submit_when_due();
 }
 
 void IndexWriter::finish() {
@@ -46,7 +46,13 @@ void IndexWriter::finish() {
   if (failure_) std::rethrow_exception(failure_);
 }
 
+void IndexWriter::submit_when_due() {
+  const bool full = batch_.items.size() + batch_.known.size() >= kCommitRows;
+  if (full || std::chrono::steady_clock::now() - last_ > kCommitTime) submit();
+}
+
 void IndexWriter::submit() {
+  last_ = std::chrono::steady_clock::now();
   if (batch_.items.empty() && batch_.known.empty()) return;
   Batch full;
   std::swap(full, batch_);

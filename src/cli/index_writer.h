@@ -1,6 +1,7 @@
 // Rows on their way into a store, written by a thread of its own while the next ones are computed.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -61,14 +62,16 @@ class IndexWriter {
   bool claimed(std::int64_t id) const { return claimed_.contains(id); }
 
  private:
-  // Rows lost at most when the process is killed; each commit costs an fsync.
+  // Rows and work lost at most when the process is killed; each commit costs an fsync.
   static constexpr std::size_t kCommitRows = 256;
+  static constexpr std::chrono::seconds kCommitTime{5};
 
   struct Batch {
     std::vector<Item> items;
     std::vector<float> vectors;
     std::vector<KnownContent> known;
   };
+  void submit_when_due();
   void submit();
   void run();
   void store_new(Batch& batch);
@@ -81,6 +84,7 @@ class IndexWriter {
   const IndexPlan& plan_;
   const CaptionSources& captions_;
   Batch batch_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
   BoundedQueue<Batch> queue_;
   mutable std::mutex mutex_;
   std::unordered_set<std::string> stored_;  // content added by this run; guarded by the mutex

@@ -181,12 +181,12 @@ class Searched {
       const auto meta = store_->meta();
       if (!checked_ && model_->fingerprint() != meta.fingerprint && !meta.fingerprint.empty() &&
           flags_.model == meta.model_name) {
-        throw Error(
-            Kind::kInput,
-            fmt::format("{} was made with {} {:.12}, and the model of that name is {:.12} "
-                        "now. Expected the same weights: give them with --model, or index "
-                        "anew.",
-                        location_, meta.model_name, meta.fingerprint, model_->fingerprint()));
+        throw Error(Kind::kInput,
+                    fmt::format("{} was made with {} {:.12}, and the model of that name is {:.12} "
+                                "now. Expected the same weights: give them with --model, or index "
+                                "anew.",
+                                shown_location(location_), meta.model_name, meta.fingerprint,
+                                model_->fingerprint()));
       }
     }
     return *model_;
@@ -216,7 +216,7 @@ class Searched {
                     throw Error(Kind::kNotFound,
                                 fmt::format("[#{}]: {} has no item of this id. `tandem search … "
                                             "--json` shows ids.",
-                                            id, location_));
+                                            id, shown_location(location_)));
                   return store_->vectors(std::span(&id, 1)).values;
                 }};
   }

@@ -1,9 +1,12 @@
 // Collections that are searched by a graph, against scans of all their vectors.
+#include <atomic>
 #include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <numeric>
 #include <set>
 #include <sqlite3.h>
+#include <thread>
 #include <unistd.h>
 
 #include "core/error.h"
@@ -16,6 +19,7 @@ namespace tandem {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::string_view_literals;
 
 constexpr int kWidth = 32;
 constexpr std::size_t kRows = 3'000;
@@ -148,6 +152,60 @@ TEST_F(CollectionGraph, ConditionsNeverReturnTooFew) {
   EXPECT_EQ(recall(collection, "id = 5"), 1.0);
   EXPECT_TRUE(
       collection.search(near_a_center(), {.where = "width = 1000", .graph_rows = 100}).empty());
+}
+
+TEST_F(CollectionGraph, ConditionsThatLeaveManyAskTheGraphAndNeverReturnTooFew) {
+  Collection collection = open();
+  constexpr std::size_t kMany = 22'000;  // more than are scored one by one
+  add(collection, kMany, "a");
+  update(collection);
+  EXPECT_GE(recall(collection, "width < 98"), 0.97);
+  EXPECT_GE(recall(collection, "width < 98 AND uri NOT LIKE 'a/7%'"), 0.97);
+  // Of the rows that are allowed, most are removed and added anew.
+  std::vector<std::int64_t> ids(2'000);
+  std::iota(ids.begin(), ids.end(), 1);
+  collection.remove(ids);
+  add(collection, 2'000, "b");
+  EXPECT_GE(recall(collection, "width < 98"), 0.97);
+  const auto query = near_a_center();
+  EXPECT_EQ(collection.search(query, {.top_k = 30'000, .graph_rows = 100}).size(), kMany);
+  EXPECT_EQ(collection.search(query, {.top_k = 3'000, .graph_rows = 100}).size(), 3'000U);
+}
+
+TEST_F(CollectionGraph, SearchesFromManyThreadsWhileRowsAndTheGraphChange) {
+  Collection collection = open();
+  add(collection, 1'000, "a");
+  update(collection);
+  const Collection beside = Collection::open(dir_, OpenMode::kRead, "", "", 0);
+  std::vector<std::vector<float>> queries;
+  for (int i = 0; i < 8; ++i) queries.push_back(near_a_center());
+  std::atomic<bool> done = false;
+  std::vector<std::jthread> searchers;
+  for (std::size_t t = 0; t < 6; ++t) {
+    searchers.emplace_back([&, t] {
+      const Collection& one = t % 2 == 0 ? collection : beside;
+      const auto filter = parse_item_filter(R"({"width": {"lt": 60}})"sv);
+      for (std::size_t i = t; !done; ++i) {
+        const auto& query = queries[i % queries.size()];
+        EXPECT_EQ(one.search(query, {.graph_rows = 1}).size(), 10U);
+        EXPECT_EQ(one.search(query, {.filter = filter, .graph_rows = 1}).size(), 10U);
+        EXPECT_EQ(one.search(query, {.where = "width >= 60"}).size(), 10U);
+        const auto newest = one.list(filter, 0, 10);
+        EXPECT_EQ(newest.size(), 10U);
+        EXPECT_FALSE(one.sample(20).empty());
+      }
+    });
+  }
+  for (int round = 0; round < 8; ++round) {
+    add(collection, 300, "b" + std::to_string(round % 3));
+    if (round % 3 == 2) collection.remove(collection.sample(200));
+    if (round % 4 == 3) {
+      fs::remove(dir_ / "vectors.usearch");
+      EXPECT_EQ(update(collection).done, GraphReport::Done::kBuilt);
+    }
+    collection.set_note("card", std::to_string(round));
+  }
+  done = true;
 }
 
 // The answers stay those of a scan, whatever happens to the derived file.

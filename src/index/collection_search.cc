@@ -23,7 +23,6 @@ constexpr double kFewShare = 0.02;
 // Answers of the graph that are computed again for each that is wanted, and some more: its own
 // order is an estimate.
 constexpr std::size_t kMoreCandidates = 50;
-constexpr std::size_t kMaxExpansion = 4'096;
 // Vectors that scans may keep in memory; more are read for each scan.
 constexpr std::size_t kMaxSnapshotBytes = std::size_t{1} << 30;
 constexpr std::size_t kBatchRows = 8'192;
@@ -99,7 +98,7 @@ class Search {
       // So many that most of the graph would have to be walked.
       const bool many = options_.top_k > possible / 4;
       if (!many) {
-        auto best = by_graph(graph, share);
+        auto best = by_graph(graph);
         if (best.size() >= options_.top_k) return best;
       }
     }
@@ -183,6 +182,9 @@ class Search {
   std::vector<Scored> by_scan() {
     if (state_.count * query_.size() * sizeof(std::uint16_t) > kMaxSnapshotBytes)
       return filtered_ ? all_of(*wanted_) : by_reading();
+    // Not worth reading everything for.
+    const bool large = state_.count >= options_.graph_rows;
+    if (filtered_ && large && wanted_->size() <= kFewRows) return all_of(*wanted_);
     std::shared_ptr<const Snapshot> snapshot;
     {
       const std::lock_guard lock(rep_.mutex);
@@ -251,10 +253,10 @@ class Search {
     return result;
   }
 
-  // share: of the rows, that the conditions leave.
-  std::vector<Scored> by_graph(const std::shared_ptr<const Graph>& graph, double share) {
+  std::vector<Scored> by_graph(const std::shared_ptr<const Graph>& graph) {
     const std::size_t candidates = candidates_for(options_.top_k);
-    std::size_t expansion = std::max(candidates, options_.expansion);
+    // Of rows that are allowed: the graph walks past the others until it has as many.
+    const std::size_t expansion = std::max(candidates, options_.expansion);
     std::function<bool(std::int64_t)> allowed;
     std::shared_ptr<const Revisions> revisions;
     if (filtered_) {
@@ -266,10 +268,7 @@ class Search {
         const std::int64_t id = revisions->ids[static_cast<std::size_t>(at - all.begin())];
         return std::binary_search(wanted_->begin(), wanted_->end(), id);
       };
-      // The graph passes by the rows that are not allowed: it must look at more.
-      expansion = static_cast<std::size_t>(static_cast<double>(expansion) / share);
     }
-    expansion = std::max(candidates, std::min(expansion, kMaxExpansion));
     TopK best(options_.top_k);
     Statement select(reader_, "SELECT id, vector, checksum FROM vectors WHERE revision = ?");
     for (const Graph::Found& found : graph->search(query_, candidates, expansion, allowed)) {

@@ -9,7 +9,11 @@ namespace {
 // libpq ends its messages with line ends, and puts hints on lines of their own.
 std::string one_line(const char* message) {
   std::string out;
-  for (const char* c = message; *c != 0; ++c) out += *c == '\n' ? ' ' : *c;
+  for (const char* c = message; *c != 0; ++c) {
+    const bool space = *c > 0 && *c <= ' ';
+    if (!space) out += *c;
+    if (space && !out.empty() && out.back() != ' ') out += ' ';
+  }
   while (!out.empty() && (out.back() == ' ' || out.back() == '.')) out.pop_back();
   return out;
 }

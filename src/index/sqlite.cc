@@ -102,6 +102,7 @@ Database::Database(const std::filesystem::path& path, Mode mode) : name_(path.st
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
   execute("PRAGMA cell_size_check=ON");
+  execute("PRAGMA cache_size=-16384");  // 16 MiB: the inner pages of a large collection
   if (mode == Mode::kWrite) execute("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON");
 }
 

@@ -108,4 +108,7 @@ std::unique_ptr<Store> open_store(const std::string& location, OpenMode mode,
 // Whether `location` names a database.
 bool is_database(const std::string& location);
 
+// `location` for people and logs: a folder as it is, a database without users, keys and options.
+std::string shown_location(const std::string& location);
+
 }  // namespace tandem

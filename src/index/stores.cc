@@ -58,4 +58,8 @@ std::unique_ptr<Store> open_store(const std::string& location, OpenMode mode,
 
 bool is_database(const std::string& location) { return location.find("://") != std::string::npos; }
 
+std::string shown_location(const std::string& location) {
+  return is_database(location) ? parse_store_location(location).shown() : location;
+}
+
 }  // namespace tandem

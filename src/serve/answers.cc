@@ -13,10 +13,11 @@ HttpError by_kind(const Error& error) {
     case Kind::kInput:
       return {400, "invalid_request", text};
     case Kind::kNotFound:
-      return {404, "not_found", text};
-    case Kind::kCorrupt:
+      return {404, "not_found", text.find('/') == std::string::npos ? text : "it is not there"};
     case Kind::kUnsupported:
       return {422, "unprocessable", text};
+    case Kind::kCorrupt:  // what requests bring is judged by routes: this is what we stored
+      return {500, "damaged", "what is stored here is damaged"};
     case Kind::kNetwork:
       return {502, "upstream_failed", "a server that this answer needs did not answer as expected"};
     case Kind::kIo:

@@ -10,9 +10,10 @@
 
 namespace tandem::serve {
 
-// What a route threw: HttpError as it is; Error by its kind (input 400, not found 404, corrupt 422,
-// unsupported 422, network 502, io 500 or, when the disk is full, 507); anything else 500. Texts of
-// kIo, kInternal and of foreign exceptions stay inside: they may name paths.
+// What a route threw: HttpError as it is; Error by its kind (input 400, not found 404,
+// unsupported 422, corrupt 500, network 502, io 500 or, when the disk is full, 507); anything else
+// 500. Texts of kCorrupt, kIo, kInternal and of foreign exceptions stay inside: they may name
+// paths.
 HttpError http_error(const std::exception_ptr& thrown);
 
 // The answer that says it. request_id goes into the body where the shape has a place for it.

@@ -210,8 +210,12 @@ json::object search_answer(Service& service, const json::value& body, const Requ
     if (error.kind() != Kind::kInput) throw;
     refuse(reader.has("terms") ? "terms" : "query", error.what());
   }
+  const auto began = Clock::now();
   const Answer answer =
       find(*shelf->store, vector, asked_by(question.query), shelf->calibration.get(), options);
+  service.metrics()
+      .seconds("tandem_stage_seconds", "Time a stage took.", "stage=\"search\"")
+      .observe(std::chrono::duration<double>(Clock::now() - began).count());
 
   const std::size_t next = options.offset + answer.rows.size();
   const bool more = !answer.rows.empty() && next < std::min(answer.total, kMostRows);

@@ -16,9 +16,12 @@ enum class What { kTexts, kPictures };
 // Of a caller that gives more than fits into the queue: it waits for a part before it gives the
 // next.
 constexpr std::size_t kPartTexts = 256;
-// After a batch its callers are answered and the same clients ask anew: a moment's patience finds
-// half of them, where haste would compute for the first one alone.
-constexpr std::chrono::milliseconds kGather{3};
+// After a batch its callers are answered and the same clients ask anew: haste would compute for the
+// first of them alone, and the others by halves. So the next batch is gathered as long as requests
+// keep coming, a small share of the time that the last one took.
+constexpr std::chrono::microseconds kGatherStep{500};
+constexpr std::chrono::milliseconds kGatherMost{5};
+constexpr double kGatherShare = 1.0 / 16;
 
 struct Entry {
   enum class State { kWaiting, kRunning, kDone, kLate };
@@ -147,22 +150,37 @@ struct Batcher::Rep {
 
   void live() {
     std::unique_lock lock(mutex);
-    std::size_t last = 0;  // items of the batch before
+    double last_s = 0;  // the batch before took so long
     while (true) {
-      some.wait_for(lock, kGather, [&] { return closing || waiting >= (last + 1) / 2; });
+      gather(lock, last_s);
       some.wait(lock, [&] { return closing || !queue.empty(); });
       if (queue.empty()) return;
       const auto batch = next_batch();
       if (batch.empty()) continue;
-      last = 0;
-      for (const auto* entry : batch) last += entry->count;
       lock.unlock();
+      const auto begin = Clock::now();
       compute(batch);
+      last_s = seconds_since(begin);
       lock.lock();
       for (auto* entry : batch) {
         entry->state = Entry::State::kDone;
         entry->changed.notify_one();
       }
+    }
+  }
+
+  // Waits while more comes, or until something does.
+  void gather(std::unique_lock<std::mutex>& lock, double last_s) const {
+    const auto share = std::chrono::duration<double>(last_s * kGatherShare);
+    const auto most = std::min(std::chrono::duration_cast<Clock::duration>(share),
+                               std::chrono::duration_cast<Clock::duration>(kGatherMost));
+    const auto end = Clock::now() + most;
+    while (!closing && Clock::now() + kGatherStep <= end) {
+      const auto before = waiting;
+      lock.unlock();
+      std::this_thread::sleep_for(kGatherStep);
+      lock.lock();
+      if (waiting > 0 && waiting == before) return;
     }
   }
 

@@ -23,12 +23,22 @@ TEST(Answers, give_each_kind_of_failure_its_status) {
   EXPECT_EQ(status_of(Error(Kind::kInput, "x")), 400);
   EXPECT_EQ(status_of(Error(Kind::kNotFound, "x")), 404);
   EXPECT_EQ(status_of(Error(Kind::kUnsupported, "x")), 422);
+  EXPECT_EQ(status_of(Error(Kind::kCorrupt, "x")), 500);
   EXPECT_EQ(status_of(Error(Kind::kNetwork, "x")), 502);
   EXPECT_EQ(status_of(Error(Kind::kIo, "x")), 500);
   EXPECT_EQ(status_of(Error(Kind::kIo, "a.sqlite: the disk is full. Free some space.")), 507);
   EXPECT_EQ(status_of(Error(Kind::kInternal, "x")), 500);
   EXPECT_EQ(http_error(std::make_exception_ptr(std::bad_alloc())).status(), 503);
   EXPECT_EQ(http_error(std::make_exception_ptr(7)).status(), 500);
+}
+
+TEST(Answers, keep_paths_to_themselves) {
+  for (const auto kind : {Kind::kNotFound, Kind::kCorrupt, Kind::kIo, Kind::kInternal}) {
+    const auto error = http_error(std::make_exception_ptr(Error(kind, "no /home/me/a.sqlite")));
+    EXPECT_THAT(error.what(), Not(HasSubstr("/home")));
+  }
+  EXPECT_STREQ(http_error(std::make_exception_ptr(Error(Kind::kNotFound, "no item 7"))).what(),
+               "no item 7");
 }
 
 TEST(Answers, have_the_shape_of_their_dialect) {

@@ -46,6 +46,18 @@ tcp::endpoint endpoint_of(const ServerOptions& options) {
   return {address, options.port};
 }
 
+// Until it is stopped. What one connection's handler throws (no memory) ends that handler only.
+void run_all(ServerState& state) {
+  while (true) {
+    try {
+      state.io.run();
+      return;
+    } catch (const std::exception& e) {
+      state.options.log.warn(std::string("a connection failed: ") + e.what());
+    }
+  }
+}
+
 class Listener {
  public:
   Listener(ServerState& state, const std::atomic<bool>& stop)
@@ -156,7 +168,7 @@ void serve(Service& service, std::span<const std::span<const Route>> routes,
   Listener listener(state, stop);
   const auto port = listener.open();
   listening(port);
-  state.io.run();
+  run_all(state);
   // Those that outlasted the end: their sockets go before the thread they need.
   while (!state.connections.empty()) state.connections.front()->close();
 }

@@ -156,8 +156,19 @@ struct Service::Rep {
   }
 
   void replace_calibration(std::size_t i, const Shelf& shelf) {
+    // By parts: requests come in between, and so does the end.
     const EmbedTexts embed = [&](const std::vector<std::string>& texts) {
-      return shelf.model->batcher->texts(texts, Clock::now() + std::chrono::hours(1));
+      Matrix all(texts.size(), static_cast<std::size_t>(shelf.model->model.width()));
+      for (std::size_t begin = 0; begin < texts.size(); begin += options.max_batch_items) {
+        if (stopping) throw Error(Kind::kInternal, "stopped");
+        const auto count = std::min(options.max_batch_items, texts.size() - begin);
+        const auto first = texts.begin() + static_cast<std::ptrdiff_t>(begin);
+        const auto part =
+            shelf.model->batcher->texts({first, first + static_cast<std::ptrdiff_t>(count)},
+                                        Clock::now() + std::chrono::hours(1));
+        std::copy(part.values.begin(), part.values.end(), all.row(begin).begin());
+      }
+      return all;
     };
     auto measured = calibrate(*shelf.store, embed, options.null_captions);
     const std::lock_guard lock(mutex);

@@ -216,9 +216,14 @@ class Session : public Connection, public std::enable_shared_from_this<Session> 
     }
     state_.in_progress.add(1);
     begin(Stage::kRoute, Clock::time_point::max());
-    state_.workers.run([self = shared_from_this(), &route, request = make_request()] {
-      self->finish(answer_of(self->state_, route, request), route.access);
-    });
+    const bool runs =
+        state_.workers.run([self = shared_from_this(), &route, request = make_request()] {
+          self->finish(answer_of(self->state_, route, request), route.access);
+        });
+    if (!runs) {
+      const HttpError error(503, "overloaded", "the system gives no more threads", {}, 1);
+      finish(error_answer(error, route.errors, passage_.id), route.access);
+    }
   }
 
   Request make_request() {

@@ -1,6 +1,7 @@
 #include "serve/workers.h"
 
 #include <chrono>
+#include <system_error>
 
 namespace tandem::serve {
 namespace {
@@ -17,17 +18,25 @@ Workers::~Workers() {
   join_ended();
 }
 
-void Workers::run(std::function<void()> work) {
+bool Workers::run(std::function<void()> work) {
   const std::lock_guard lock(mutex_);
   join_ended();
   waiting_.push_back(std::move(work));
   if (waiting_.size() <= idle_) {
     some_.notify_one();
   } else if (threads_.size() < most_) {
-    std::thread thread([this] { live(); });
-    const auto id = thread.get_id();
-    threads_.emplace(id, std::move(thread));
+    try {
+      std::thread thread([this] { live(); });
+      const auto id = thread.get_id();
+      threads_.emplace(id, std::move(thread));
+    } catch (const std::system_error&) {
+      // One of those that work will come to it.
+      if (!threads_.empty()) return true;
+      waiting_.pop_back();
+      return false;
+    }
   }
+  return true;
 }
 
 std::size_t Workers::threads() const {

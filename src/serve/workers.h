@@ -20,8 +20,9 @@ class Workers {
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
-  // Runs `work` on some thread, as soon as there is one. It may not throw.
-  void run(std::function<void()> work);
+  // Runs `work` on some thread, as soon as there is one. It may not throw. False: the system gives
+  // no thread, and `work` was dropped.
+  bool run(std::function<void()> work);
   std::size_t threads() const;
 
  private:

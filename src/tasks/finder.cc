@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cmath>
 #include <fmt/format.h>
-#include <numeric>
 #include <unordered_map>
 
 #include "core/error.h"
@@ -142,30 +141,20 @@ class Finding {
   void collapse() {
     if (rows_.empty()) return;
     const auto vectors = store_.vectors(ids_of(rows_));
-    auto rest = halves(vectors);
-    std::vector<std::size_t> left(rows_.size());
-    std::iota(left.begin(), left.end(), 0);
+    const auto all = halves(vectors);
+    std::vector<bool> taken(rows_.size());
     std::vector<Row> kept;
     std::vector<float> scores;
-    const std::size_t width = vectors.cols;
-    while (!left.empty()) {
-      Row row = std::move(rows_[left.front()]);
-      scores.resize(left.size());
-      dot_rows(vectors.row(left.front()), rest, scores);
-      std::size_t to = 0;
-      for (std::size_t from = 1; from < left.size(); ++from) {
-        if (scores[from] >= options_.collapse_above) {
-          row.duplicates.push_back(rows_[left[from]].id);
-          continue;
-        }
-        left[to] = left[from];
-        std::copy_n(rest.begin() + static_cast<std::ptrdiff_t>(from * width), width,
-                    rest.begin() + static_cast<std::ptrdiff_t>(to * width));
-        ++to;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      if (taken[i]) continue;
+      scores.resize(rows_.size() - i - 1);
+      dot_rows(vectors.row(i), std::span(all).subspan((i + 1) * vectors.cols), scores);
+      for (std::size_t j = i + 1; j < rows_.size(); ++j) {
+        if (taken[j] || scores[j - i - 1] < options_.collapse_above) continue;
+        taken[j] = true;
+        rows_[i].duplicates.push_back(rows_[j].id);
       }
-      left.resize(to);
-      rest.resize(to * width);
-      kept.push_back(std::move(row));
+      kept.push_back(std::move(rows_[i]));
     }
     rows_ = std::move(kept);
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs a database server for tests: run_server.py pgvector|chroma, or qdrant|milvus|elasticsearch|opensearch, for which
+"""Runs a database server for tests: run_server.py pgvector|chroma, or qdrant|milvus|elasticsearch|opensearch [RECORD], for which
 stand_in.py stands in. Prints "READY LOCATION" when it answers, and ends it,
-with everything it wrote, when standard input closes. The real ones come from tools/deps/servers.txt.
+with everything it wrote, when standard input closes; with --while FOLDER, when that folder is gone. The real ones come from tools/deps/servers.txt.
 """
 import os
 import pathlib
@@ -94,7 +94,7 @@ def chroma(folder):
 def stand_in(kind, folder):
     port, log = free_port(), folder + "/log"
     with open(log, "w") as out:
-        server = subprocess.Popen([sys.executable, pathlib.Path(__file__).parent / "stand_in.py", kind, str(port)], stdout=out, stderr=out)
+        server = subprocess.Popen([sys.executable, pathlib.Path(__file__).parent / "stand_in.py", kind, str(port), *sys.argv[2:]], stdout=out, stderr=out)
 
     def answers():
         with socket.socket() as probe:
@@ -114,7 +114,11 @@ def main():
         server, location = start(sys.argv[1], folder)
         try:
             print("READY", location, flush=True)
-            sys.stdin.read()
+            if "--while" in sys.argv:
+                while os.path.isdir(sys.argv[-1]):
+                    time.sleep(0.3)
+            else:
+                sys.stdin.read()
         finally:
             server.terminate()
             try:

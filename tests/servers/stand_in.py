@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Stands in for databases that cannot be installed with the tests: stand_in.py qdrant|milvus|elasticsearch|opensearch PORT.
+"""Stands in for databases that cannot be installed with the tests: stand_in.py qdrant|milvus|elasticsearch|opensearch PORT [RECORD].
 
 It checks each request strictly against the database's published contract and answers as the contract says, from memory. Keys
 change its mood: "busy" is answered 429 the first time on each path, "lossy" gets searches that leave results out, "wrong" is
-refused.
+refused. RECORD: a file for all requests and answers, a JSON line each, for checking them by other means (check_recorded.py).
 """
 import http.server
 import json
@@ -26,6 +26,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     database = None
     lock = threading.Lock()
     been_busy = set()
+    record = None
 
     def log_message(self, *_):
         pass
@@ -54,6 +55,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = raw if kind == "application/x-ndjson" else json.loads(raw) if raw else None
         with self.lock:
             answer = self.database.answer(self.command, urllib.parse.unquote(self.path), body)
+            if self.record:
+                print(json.dumps({"method": self.command, "path": self.path, "request": body, "status": answer[0], "answer": answer[1]}),
+                      file=self.record, flush=True)
         if "lossy" in key:
             answer = self.database.lossy(self.path, answer)
         return self.respond(*answer)
@@ -63,6 +67,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def main():
     Handler.database = DATABASES[sys.argv[1]]()
+    Handler.record = open(sys.argv[3], "w") if len(sys.argv) > 3 else None
     http.server.ThreadingHTTPServer.daemon_threads = True
     with http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler) as server:
         server.serve_forever()

@@ -25,6 +25,8 @@ SHAPES = {
     ("POST", "/collections/C/points/count"): {"filter?": FILTER, "exact?": bool},
     ("POST", "/collections/C/points/query"): {"query": [float], "limit?": int, "filter?": FILTER, "with_payload?": bool},
 }
+CONFIG = {"params": {}, "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000},
+          "optimizer_config": {"default_segment_number": 0, "flush_interval_sec": 5}}
 
 
 def values_at(payload, path):
@@ -103,7 +105,7 @@ class Qdrant:
             return out
 
         if method == "GET":
-            return ok({"status": "green", "optimizer_status": "ok", "segments_count": 1, "config": {}, "payload_schema": {},
+            return ok({"status": "green", "optimizer_status": "ok", "segments_count": 1, "config": CONFIG, "payload_schema": {},
                        "points_count": len(points)})
         if rest.startswith("/index"):
             return ok({"operation_id": 1, "status": "completed"})
