@@ -15,7 +15,7 @@ export function ratio_of(item) {
 // so give the items again from layout.settled on.
 export function empty_layout(width) {
   const height = width < 420 ? 112 : width < 760 ? 150 : width < 1400 ? 190 : 220;
-  return { width, row_height: height, top: 0, settled: 0, dividers: [] };
+  return { width, row_height: height, top: 0, settled: 0, last_height: height, dividers: [] };
 }
 
 export function place(layout, items) {
@@ -26,7 +26,8 @@ export function place(layout, items) {
   const close = (complete) => {
     if (row.length === 0) return;
     const free = layout.width - GAP * (row.length - 1);
-    const height = complete ? free / sum : Math.min(layout.row_height, free / sum);
+    const height = complete ? free / sum : Math.min(layout.last_height, free / sum);
+    if (complete) layout.last_height = height;
     let left = 0;
     for (const item of row) {
       const width = height * ratio_of(item);

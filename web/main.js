@@ -36,6 +36,7 @@ const detail = create_detail({
   api, store, previews, selected: selection.chosen,
   near: (id, step) => {
     const at = grid.items().findIndex((item) => item.id === id);
+    if (step > 0 && at > grid.items().length - 10) search.more();
     return at < 0 ? undefined : grid.items()[at + step];
   },
   actions: {

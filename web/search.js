@@ -166,9 +166,10 @@ export function create_search({ api, store, first_page, part_of }) {
   return { results, listen: (listener) => listeners.push(listener), ask, more, again: run };
 }
 
+// Keys that can be asked for: a point would lead into an object.
 function fields_of(item) {
   return Object.entries(item.metadata ?? {})
-    .filter(([, value]) => ["string", "number", "boolean"].includes(typeof value) && String(value).length <= 80)
+    .filter(([key, value]) => /^[^."\\\u0000-\u001f]{1,64}$/.test(key) && ["string", "number", "boolean"].includes(typeof value) && String(value).length <= 80)
     .map(([field]) => field);
 }
 

@@ -71,7 +71,7 @@ export async function accessible(page, what, group) {
 
 // The results are there and the page waits for nothing.
 export async function settled(page) {
-  await page.waitForFunction(() => document.querySelector(".toolbar:not(.waiting)") && (document.querySelector(".tile") || document.querySelector(".empty:not([hidden])")));
+  await page.waitForFunction(() => document.querySelector(".toolbar:not(.waiting)") && (document.querySelector(".tile, .bars li") || document.querySelector(".empty:not([hidden])")));
 }
 
 export const titles = (page, most = 12) => page.locator(".tile").evaluateAll((tiles, number) => tiles.slice(0, number).map((tile) => tile.querySelector("img")?.alt ?? tile.textContent), most);

@@ -71,12 +71,16 @@ export function hostile_tests({ browser, bin }) {
       t.after(place.remove);
       const server = await hostile_collection(bin, place.folder);
       t.after(server.stop);
-      const page = await open(browser(), server.url);
+      const page = await open(browser(), server.url, { expected: [/status of 404/] }); // a file name that no longer reads
       await settled(page);
       assert.equal(await page.locator(".summary").textContent(), "400, newest first");
       await visit(page);
       await page.goto(`${server.url}#kind=picture`);
       await page.idle();
+      for (let step = 0; step < 30 && await page.locator(".tile").count() < 200; ++step) {
+        await page.mouse.wheel(0, 3000);
+        await page.idle();
+      }
       const seen = await visit_items(page);
       assert.ok(seen > 150, `${seen} items`);
       await page.keyboard.press("Escape");

@@ -38,8 +38,8 @@ async function shot(name, fragment, options, before = async () => {}) {
 
 const wide = { viewport: { width: 1200, height: 750 } };
 const phone = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true };
-await shot("search", "#t=1:text:a+red+vehicle&t=-0.25:text:police&panel=1", wide, async (page) => { await page.locator(".tile").nth(1).hover(); });
-await shot("dark", "#t=1:text:fruit&t=-0.25:text:green", { ...wide, colorScheme: "dark" }, async (page) => {
+await shot("search", "#q=a+red+vehicle&panel=1", wide, async (page) => { await page.locator(".tile").nth(1).hover(); });
+await shot("dark", "#t=1:text:fruit", { ...wide, colorScheme: "dark" }, async (page) => {
   for (const at of [1, 2, 5]) await page.locator(".tile .pick").nth(at).click({ force: true });
 });
 await shot("detail", `#q=vehicle&item=${await find("ambulance")}`, wide);
