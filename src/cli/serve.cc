@@ -150,7 +150,8 @@ serve::ServiceOptions service_options(const Flags& flags, const Context& context
   options.load_model = [model = flags.model, &context](const std::string& name) {
     auto named = model;
     named.model = name;
-    return load(named, context);
+    // Requests come by ones as well: a small model's threads would wait for each other.
+    return load(named, context, Work::kLittle);
   };
   options.templates_of = [assets](const Model& model) { return templates_for(model, "", assets); };
   return options;
