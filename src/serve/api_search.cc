@@ -203,7 +203,7 @@ json::object search_answer(Service& service, const json::value& body, const Requ
   const auto templates = templates_of(service, reader, {});
 
   const Sources sources(service, *shelf, question, request);
-  std::vector<float> vector;
+  QueryVector vector;
   try {
     vector = query_vector(question.query, sources.get(), templates);
   } catch (const Error& error) {

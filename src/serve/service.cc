@@ -170,7 +170,10 @@ struct Service::Rep {
       }
       return all;
     };
-    auto measured = calibrate(*shelf.store, embed, options.null_captions);
+    // Kept in the store where that may be written; measured at every start otherwise.
+    auto measured = shelf.writable
+                        ? calibrate(*shelf.store, embed, options.null_captions)
+                        : measure_calibration(*shelf.store, embed, options.null_captions);
     const std::lock_guard lock(mutex);
     auto& state = shelves[i];
     if (state.shelf->model != shelf.model) return;  // re-embedded meanwhile

@@ -47,8 +47,8 @@ class Finding {
   Finding(const Store& store, std::span<const float> query, const FindOptions& options)
       : store_(store), query_(query), options_(options) {}
 
-  void measure(const Calibration& calibration, Asked asked) {
-    relevance_ = relevance(calibration, query_, asked);
+  void measure(const Calibration& calibration, const Relevance& rule) {
+    relevance_ = rule;
     mixed_ = calibration.has(ItemKind::kPicture) && calibration.has(ItemKind::kText);
     if (!mixed_ && calibration.has(ItemKind::kText)) only_ = ItemKind::kText;
   }
@@ -283,7 +283,14 @@ Facet Finding::facet(const std::string& field) {
 Answer find(const Store& store, std::span<const float> vector, Asked asked,
             const Calibration* calibration, const FindOptions& options) {
   Finding finding(store, vector, options);
-  if (calibration != nullptr) finding.measure(*calibration, asked);
+  if (calibration != nullptr) finding.measure(*calibration, relevance(*calibration, vector, asked));
+  return finding.run();
+}
+
+Answer find(const Store& store, const QueryVector& query, Asked asked,
+            const Calibration* calibration, const FindOptions& options) {
+  Finding finding(store, query.whole, options);
+  if (calibration != nullptr) finding.measure(*calibration, relevance(*calibration, query, asked));
   return finding.run();
 }
 

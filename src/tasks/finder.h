@@ -67,6 +67,9 @@ struct Answer {
 // relevant or what is counted needs them. Throws kInput for a facet that is no field.
 Answer find(const Store& store, std::span<const float> vector, Asked asked,
             const Calibration* calibration, const FindOptions& options);
+// The same for a query with unwanted terms.
+Answer find(const Store& store, const QueryVector& query, Asked asked,
+            const Calibration* calibration, const FindOptions& options);
 // The same for kPictures or kWords.
 Answer find(const Store& store, std::span<const float> vector, bool pictorial,
             const Calibration* calibration, const FindOptions& options);

@@ -318,6 +318,34 @@ void add(std::span<const float> vector, double weight, std::vector<double>& sum)
   for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += weight * static_cast<double>(vector[i]);
 }
 
+double length_of(std::span<const double> vector) {
+  double squares = 0;
+  for (const double v : vector) squares += v * v;
+  return std::sqrt(squares);
+}
+
+std::vector<float> scaled(std::span<const double> vector, double factor) {
+  std::vector<float> result;
+  result.reserve(vector.size());
+  for (const double v : vector) result.push_back(static_cast<float>(v * factor));
+  return result;
+}
+
+std::vector<float> term_vector(const QueryTerm& term, const QuerySources& sources,
+                               const Matrix& texts, std::size_t& next_text) {
+  switch (term.kind) {
+    case QueryTerm::Kind::kText: {
+      const auto row = texts.row(next_text++);
+      return {row.begin(), row.end()};
+    }
+    case QueryTerm::Kind::kPicture:
+      return sources.picture(term.text, term.region);
+    case QueryTerm::Kind::kItem:
+      return sources.item(term.item);
+  }
+  return {};
+}
+
 }  // namespace
 
 Query parse_query(std::string_view text) { return Parser(text).parse(); }
@@ -336,54 +364,47 @@ std::string to_text(const Query& query) {
   return text;
 }
 
-std::vector<float> query_vector(const Query& query, const QuerySources& sources,
-                                const std::vector<std::string>& templates) {
+QueryVector query_vector(const Query& query, const QuerySources& sources,
+                         const std::vector<std::string>& templates) {
   check_terms(query);
   const auto texts = text_vectors(query, sources, templates);
   std::size_t next_text = 0;
   std::vector<double> sum;
+  std::vector<double> wanted;
   double weights = 0;
+  bool unwanted = false;
   for (const auto& term : query.terms) {
     weights += std::abs(term.weight);
-    switch (term.kind) {
-      case QueryTerm::Kind::kText:
-        add(texts.row(next_text++), term.weight, sum);
-        break;
-      case QueryTerm::Kind::kPicture:
-        add(sources.picture(term.text, term.region), term.weight, sum);
-        break;
-      case QueryTerm::Kind::kItem:
-        add(sources.item(term.item), term.weight, sum);
-        break;
-    }
+    unwanted = unwanted || term.weight < 0;
+    const auto vector = term_vector(term, sources, texts, next_text);
+    add(vector, term.weight, sum);
+    if (term.weight > 0) add(vector, term.weight, wanted);
   }
-  double squares = 0;
-  for (const double v : sum) squares += v * v;
-  const double length = std::sqrt(squares);
-  if (!(length > kCancelled * weights))
+  const double length = length_of(sum);
+  const double wanted_length = length_of(wanted);
+  if (!(length > kCancelled * weights) || !(wanted_length > kCancelled * weights))
     throw Error(Kind::kInput,
                 "the query cancels itself out. Give something wanted that is not also unwanted.");
-  std::vector<float> vector;
-  vector.reserve(sum.size());
-  for (const double v : sum) vector.push_back(static_cast<float>(v / length));
-  return vector;
+  QueryVector result{scaled(sum, 1 / length), {}, 1};
+  if (!unwanted) return result;
+  result.wanted = scaled(wanted, 1 / wanted_length);
+  result.stretch = wanted_length / length;
+  return result;
 }
 
 Asked asked_by(const Query& query) {
   bool words = false;
   bool pictures = false;
   bool parts = false;
-  bool less = false;
   for (const auto& term : query.terms) {
     const bool text = term.kind == QueryTerm::Kind::kText;
     words = words || (text && term.weight > 0);
     pictures = pictures || (!text && term.weight > 0);
     parts = parts || (term.region && term.weight > 0);
-    less = less || term.weight < 0;
   }
   if ((words && pictures) || parts) return Asked::kWordsAndPictures;
   if (!words) return Asked::kPictures;
-  return less ? Asked::kWordsLess : Asked::kWords;
+  return Asked::kWords;
 }
 
 bool is_pictorial(const Query& query) {

@@ -50,21 +50,28 @@ struct QuerySources {
   std::function<std::vector<float>(std::int64_t id)> item;
 };
 
-// The unit vector (E) of a query: weighted sum of its terms' unit vectors. templates: each with
-// "{}", where words go; a text's vector is their mean (class_embeddings); empty: the words as they
-// are. Throws kInput when nothing is wanted or the terms cancel out.
-std::vector<float> query_vector(const Query& query, const QuerySources& sources,
-                                const std::vector<std::string>& templates = {});
+// What a store is asked for.
+struct QueryVector {
+  std::vector<float> whole;  // (E) unit: the weighted sum of the terms' unit vectors
+  // Where something is unwanted: the same of the wanted terms alone, and how much longer their sum
+  // is than that of all terms.
+  std::vector<float> wanted;
+  double stretch = 1;
+};
+
+// templates: each with "{}", where words go; a text's vector is their mean (class_embeddings);
+// empty: the words as they are. Throws kInput when nothing is wanted or the terms cancel out.
+QueryVector query_vector(const Query& query, const QuerySources& sources,
+                         const std::vector<std::string>& templates = {});
 
 // A picture's unit vector (E), or its region's.
 std::vector<float> picture_vector(const Model& model, const Image& image,
                                   const std::optional<Region>& region = {});
 
-// What a query is made of, which says what its scores compare with (relevance.h).
+// What is wanted in a query, which says what its scores compare with (relevance.h).
 enum class Asked {
   kWords,
-  kPictures,   // every wanted term is a picture or an item: scores are those between pictures
-  kWordsLess,  // words, without others
+  kPictures,  // every wanted term is a picture or an item: scores are those between pictures
   kWordsAndPictures,
 };
 Asked asked_by(const Query& query);

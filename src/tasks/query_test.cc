@@ -146,7 +146,7 @@ QuerySources sources() {
 
 void expect_vector(const std::string& query, float x, float y,
                    const std::vector<std::string>& templates = {}) {
-  const auto vector = query_vector(parse_query(query), sources(), templates);
+  const auto vector = query_vector(parse_query(query), sources(), templates).whole;
   ASSERT_EQ(vector.size(), 2U);
   EXPECT_NEAR(vector[0], x, 1e-6) << query;
   EXPECT_NEAR(vector[1], y, 1e-6) << query;
@@ -185,7 +185,7 @@ TEST(Query, VectorIsRefusedWhereNothingIsLeft) {
 
 TEST(Query, SaysWhatItIsMadeOf) {
   EXPECT_EQ(asked_by(parse_query("words + more")), Asked::kWords);
-  EXPECT_EQ(asked_by(parse_query("words - [a]")), Asked::kWordsLess);
+  EXPECT_EQ(asked_by(parse_query("words - [a]")), Asked::kWords);
   EXPECT_EQ(asked_by(parse_query("words + [#1] - more")), Asked::kWordsAndPictures);
   EXPECT_EQ(asked_by(parse_query("[#1] - words")), Asked::kPictures);
   EXPECT_EQ(asked_by(parse_query("[a @ 1,2,3,4]")), Asked::kWordsAndPictures);

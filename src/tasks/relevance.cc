@@ -19,16 +19,15 @@ constexpr float kCopy = 0.999F;
 constexpr std::size_t kCopies = 16;  // that are looked past
 // Shares of the null peaks: of ten captions that fit nothing, one may pass for an answer. At 0.95
 // nearly half of the right answers of `mini` are lost, at 0.8 half of the absent concepts are
-// answered (docs/search.md). Who takes something away knows what is there. Stored pictures have
+// answered (docs/search.md). Stored pictures have
 // relatives: a quarter of them, rather than none, is taken to be alone.
 struct Quantiles {
   double best;
   double rows;
 };
-constexpr std::array<Quantiles, 4> kQuantiles{{{0.9, 0.5}, {0.25, 0.1}, {0.5, 0.25}, {0.5, 0.25}}};
-constexpr double kLess = 0.5;       // the weight of what is unwanted
+constexpr std::array<Quantiles, 3> kQuantiles{{{0.9, 0.5}, {0.25, 0.1}, {0.5, 0.25}}};
 constexpr double kStale = 1.0 / 3;  // of growth or loss
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 template <typename Enum>
 constexpr std::size_t index(Enum value) {
@@ -86,10 +85,10 @@ float share_of(const std::vector<Peak>& peaks) {
   return alone > 0 ? static_cast<float>(std::clamp(together / alone, 0.0, 1.0)) : 0;
 }
 
-ChancePeaks chance_of(const std::vector<Peak>& peaks, std::optional<float> share = {}) {
+ChancePeaks chance_of(const std::vector<Peak>& peaks) {
   ChancePeaks chance;
   if (peaks.size() < kFewest) return chance;
-  chance.share = share ? *share : share_of(peaks);
+  chance.share = share_of(peaks);
   for (const auto& peak : peaks) chance.values.push_back(peak.score - chance.share * peak.mean);
   std::sort(chance.values.begin(), chance.values.end());
   return chance;
@@ -140,11 +139,9 @@ class Calibrator {
     const std::size_t step = pictures.size() / kPictureQueries + 1;
     for (const ItemKind kind : kKinds) {
       if (!enough(kind)) continue;
-      std::array<std::vector<Peak>, 4> peaks;
+      std::array<std::vector<Peak>, 3> peaks;
       for (std::size_t i = 0; i < nulls.rows; ++i) {
-        const auto other = nulls.row((i + nulls.rows / 2) % nulls.rows);
         add_peak(nulls.row(i), kind, {}, peaks[index(Asked::kWords)]);
-        add_peak(sum(nulls.row(i), other, -kLess), kind, {}, peaks[index(Asked::kWordsLess)]);
       }
       for (std::size_t i = 0; i < pictures.size(); i += step) {
         const auto picture = result_.sample.row(pictures[i]);
@@ -157,9 +154,6 @@ class Calibrator {
       }
       for (std::size_t asked = 0; asked < peaks.size(); ++asked)
         result_.chance[asked][index(kind)] = chance_of(peaks[asked]);
-      // What is left of unrelated words says nothing of how means go with peaks; words do.
-      result_.chance[index(Asked::kWordsLess)][index(kind)] =
-          chance_of(peaks[index(Asked::kWordsLess)], result_.of(Asked::kWords, kind).share);
     }
   }
 
@@ -205,8 +199,7 @@ class Calibrator {
   bool mixed_ = false;
 };
 
-constexpr std::array<const char*, 4> kAskedBy{"words", "pictures", "words_less",
-                                              "words_and_pictures"};
+constexpr std::array<const char*, 3> kAskedBy{"words", "pictures", "words_and_pictures"};
 constexpr std::array<const char*, 2> kAmong{"pictures", "texts"};
 
 std::string to_note(const Calibration& calibration) {
@@ -306,6 +299,31 @@ Relevance relevance(const Calibration& calibration, std::span<const float> query
     const auto seen = moments(calibration, query, kind);
     const auto& cut = result.by_kind[index(kind)] =
         cut_off(calibration.of(asked, kind), seen.mean, kQuantiles[index(asked)]);
+    if (kind != main) continue;
+    result.mean = seen.mean;
+    result.deviation = seen.deviation;
+    result.cut_off = cut.best;
+  }
+  return result;
+}
+
+Relevance relevance(const Calibration& calibration, const QueryVector& query, Asked asked) {
+  if (query.wanted.empty()) return relevance(calibration, query.whole, asked);
+  // L whole = W wanted - unwanted, so of any row: whole = stretch * wanted - unwanted / L. A cut of
+  // the wanted score c and the mean of the unwanted one give mean(whole) + stretch (c -
+  // mean(wanted)).
+  const auto stretch = static_cast<float>(query.stretch);
+  const auto wanted = relevance(calibration, query.wanted, asked);
+  Relevance result = wanted;
+  const auto main = calibration.has(ItemKind::kPicture) ? ItemKind::kPicture : ItemKind::kText;
+  for (const ItemKind kind : kKinds) {
+    const auto seen = moments(calibration, query.whole, kind);
+    const float mean = moments(calibration, query.wanted, kind).mean;
+    auto& cut = result.by_kind[index(kind)];
+    if (!calibration.of(asked, kind).values.empty()) {
+      cut.best = seen.mean + stretch * (cut.best - mean);
+      cut.rows = seen.mean + stretch * (cut.rows - mean);
+    }
     if (kind != main) continue;
     result.mean = seen.mean;
     result.deviation = seen.deviation;

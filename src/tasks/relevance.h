@@ -37,11 +37,11 @@ struct Calibration {
   std::size_t rows = 0;         // of the store then
   Matrix sample;                // (S,E): rows of the store that queries are measured against
   std::vector<ItemKind> kinds;  // (S)
-  // What chance reaches, by what a query is made of (Asked), among rows that are pictures, texts.
-  // Empty where there are too few rows. Words: the null captions; less: each less half of another;
-  // pictures: stored ones, themselves and copies left out; both: a stored picture and a null
-  // caption. Pictures have true relatives: only the lowest of their peaks say what chance is.
-  std::array<std::array<ChancePeaks, 2>, 4> chance;
+  // What chance reaches, by what is wanted (Asked), among rows that are pictures, texts. Empty
+  // where there are too few rows. Words: the null captions; pictures: stored ones, themselves and
+  // copies left out; both: a stored picture and a null caption. Pictures have true relatives: only
+  // the lowest of their peaks say what chance is.
+  std::array<std::array<ChancePeaks, 2>, 3> chance;
 
   const ChancePeaks& of(Asked asked, ItemKind kind) const {
     return chance[static_cast<std::size_t>(asked)][static_cast<std::size_t>(kind)];
@@ -52,7 +52,7 @@ struct Calibration {
 // The note that keeps it (all but the sample, which is read again).
 inline constexpr const char* kCalibrationNote = "calibration";
 
-// Measures it. Costs an embedding of and two searches for each null caption (some 350), two
+// Measures it. Costs an embedding of and a search for each null caption (some 350), two
 // searches for each of 128 rows, and 512 vectors; twice the searches where pictures and texts are
 // mixed.
 Calibration measure_calibration(const Store& store, const EmbedTexts& embed,
@@ -81,7 +81,10 @@ struct Relevance {
 
   const CutOff& cut(ItemKind kind) const { return by_kind[static_cast<std::size_t>(kind)]; }
 };
-// query: (E) unit.
+// Where something is unwanted, the cut-off is that of a row which is as near to what is wanted as
+// the cut-off of the wanted terms alone asks, and as near to what is unwanted as the mean row is.
+Relevance relevance(const Calibration& calibration, const QueryVector& query, Asked asked);
+// The same where nothing is unwanted. query: (E) unit.
 Relevance relevance(const Calibration& calibration, std::span<const float> query, Asked asked);
 
 }  // namespace tandem
