@@ -14,6 +14,7 @@
 #include "cli/model_flags.h"
 #include "cli/skips.h"
 #include "core/json.h"
+#include "data/folder.h"
 
 namespace tandem::cli {
 namespace {
@@ -200,6 +201,9 @@ int run_index(Context& context, Arguments arguments) {
   // A collection's own model, unless another is asked for (and then refused).
   if (flags.model.model.empty()) flags.model.model = before.meta ? before.meta->model_name : "mini";
   LazyModel model(flags.model, context, before.model_note);
+  // Nothing is made where nothing is to be kept: a slip of the pen, most likely.
+  if (!before.meta && flags.texts.empty() && !flags.watch)
+    find_pictures({flags.pictures.begin(), flags.pictures.end()});
   const auto store = open_store(flags.to, OpenMode::kWrite, model.meta());
   if (before.model_note != model.memory()) store->set_note(kModelNote, model.memory());
   return run_passes(context, flags, *store, model);

@@ -28,8 +28,9 @@ void tell(const IndexCounts& counts, const Store& store, Console& console) {
 
 void follow_changes(Store& store, LazyModel& model, const IndexRequest& request, FolderWatch& watch,
                     const FinishOptions& finish, Console& console) {
-  console.note(
-      fmt::format("watching {} folders. Ctrl-C ends it.", with_thousands(watch.folders())));
+  console.finish();  // who reads along learns of each change when it is stored
+  console.note(fmt::format("watching {} folder{}. Ctrl-C ends it.", with_thousands(watch.folders()),
+                           watch.folders() == 1 ? "" : "s"));
   bool fresh = true;  // graph and calibration
   while (!interrupted()) {
     const auto changes = watch.wait({});
@@ -49,6 +50,7 @@ void follow_changes(Store& store, LazyModel& model, const IndexRequest& request,
     Skips skips(console);
     const auto outcome = index_files(store, model, part, skips, console);
     tell(outcome.counts, store, console);
+    console.finish();
     fresh = false;
   }
   console.note("stopped: everything that was told is stored.");

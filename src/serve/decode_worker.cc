@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <new>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -58,15 +59,17 @@ bool give_up_rights(const WorkerLimits& limits) {
   if (filter == nullptr) return false;
   bool holds = true;
   for (const int call :
-       {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap),
-        SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(getrandom),
-        SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(sched_yield),
-        SCMP_SYS(clock_gettime), SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group)}) {
+       {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(brk),
+        SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(getrandom), SCMP_SYS(rt_sigreturn),
+        SCMP_SYS(rt_sigprocmask), SCMP_SYS(sched_yield), SCMP_SYS(clock_gettime),
+        SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group)}) {
     holds = holds && seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0;
   }
   // Memory may not become code.
-  holds = holds && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-                                    SCMP_A2(SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0)) == 0;
+  for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) {
+    holds = holds && seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
+                                      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0;
+  }
   holds = holds && seccomp_load(filter) == 0;
   seccomp_release(filter);
   return holds;
