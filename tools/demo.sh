@@ -20,7 +20,7 @@ say "2. Search them by words:"
 show search "$out/samples.tandem" "police car" --top 4
 
 say "3. By words without others:"
-show search "$out/samples.tandem" "police car" --top 4 --all -- "police"
+show search "$out/samples.tandem" "police car" --top 4 -- "police"
 
 say "   Something is always nearest. What scores no better than captions that fit no picture is not shown:"
 show search "$out/samples.tandem" "quarterly tax report" --top 4

@@ -385,10 +385,8 @@ QueryVector query_vector(const Query& query, const QuerySources& sources,
   if (!(length > kCancelled * weights) || !(wanted_length > kCancelled * weights))
     throw Error(Kind::kInput,
                 "the query cancels itself out. Give something wanted that is not also unwanted.");
-  QueryVector result{scaled(sum, 1 / length), {}, 1};
-  if (!unwanted) return result;
-  result.wanted = scaled(wanted, 1 / wanted_length);
-  result.stretch = wanted_length / length;
+  QueryVector result{scaled(sum, 1 / length), {}};
+  if (unwanted) result.wanted = scaled(wanted, 1 / wanted_length);
   return result;
 }
 

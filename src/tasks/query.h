@@ -52,11 +52,8 @@ struct QuerySources {
 
 // What a store is asked for.
 struct QueryVector {
-  std::vector<float> whole;  // (E) unit: the weighted sum of the terms' unit vectors
-  // Where something is unwanted: the same of the wanted terms alone, and how much longer their sum
-  // is than that of all terms.
-  std::vector<float> wanted;
-  double stretch = 1;
+  std::vector<float> whole;   // (E) unit: the weighted sum of the terms' unit vectors
+  std::vector<float> wanted;  // where something is unwanted: the same of the wanted terms alone
 };
 
 // templates: each with "{}", where words go; a text's vector is their mean (class_embeddings);

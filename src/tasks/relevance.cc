@@ -62,6 +62,40 @@ Moments moments(const Calibration& calibration, std::span<const float> query, It
   return {static_cast<float>(sum / static_cast<double>(scores.size())), (high - low) / 1.349F};
 }
 
+// Of the sample's rows of this kind: the whole query's score as it goes with that of what is wanted
+// (least squares).
+struct Line {
+  double mean_wanted = 0;
+  double mean_whole = 0;
+  double slope = 0;
+  float at(float wanted) const {
+    return static_cast<float>(mean_whole + slope * (wanted - mean_wanted));
+  }
+};
+
+Line line_through(const Calibration& calibration, const QueryVector& query, ItemKind kind) {
+  std::vector<std::pair<double, double>> scores;  // of wanted, of whole
+  for (std::size_t i = 0; i < calibration.sample.rows; ++i) {
+    if (calibration.kinds[i] != kind) continue;
+    const auto row = calibration.sample.row(i);
+    scores.emplace_back(dot(row, query.wanted), dot(row, query.whole));
+  }
+  Line line;
+  const auto count = static_cast<double>(std::max<std::size_t>(scores.size(), 1));
+  for (const auto& [wanted, whole] : scores) {
+    line.mean_wanted += wanted / count;
+    line.mean_whole += whole / count;
+  }
+  double together = 0;
+  double alone = 0;
+  for (const auto& [wanted, whole] : scores) {
+    together += (wanted - line.mean_wanted) * (whole - line.mean_whole);
+    alone += (wanted - line.mean_wanted) * (wanted - line.mean_wanted);
+  }
+  line.slope = alone > 0 ? std::max(together / alone, 0.0) : 0;
+  return line;
+}
+
 // What a null query reached, and its mean.
 struct Peak {
   float score = 0;
@@ -309,20 +343,15 @@ Relevance relevance(const Calibration& calibration, std::span<const float> query
 
 Relevance relevance(const Calibration& calibration, const QueryVector& query, Asked asked) {
   if (query.wanted.empty()) return relevance(calibration, query.whole, asked);
-  // L whole = W wanted - unwanted, so of any row: whole = stretch * wanted - unwanted / L. A cut of
-  // the wanted score c and the mean of the unwanted one give mean(whole) + stretch (c -
-  // mean(wanted)).
-  const auto stretch = static_cast<float>(query.stretch);
-  const auto wanted = relevance(calibration, query.wanted, asked);
-  Relevance result = wanted;
+  Relevance result = relevance(calibration, query.wanted, asked);
   const auto main = calibration.has(ItemKind::kPicture) ? ItemKind::kPicture : ItemKind::kText;
   for (const ItemKind kind : kKinds) {
     const auto seen = moments(calibration, query.whole, kind);
-    const float mean = moments(calibration, query.wanted, kind).mean;
     auto& cut = result.by_kind[index(kind)];
     if (!calibration.of(asked, kind).values.empty()) {
-      cut.best = seen.mean + stretch * (cut.best - mean);
-      cut.rows = seen.mean + stretch * (cut.rows - mean);
+      const Line line = line_through(calibration, query, kind);
+      cut.best = line.at(cut.best);
+      cut.rows = line.at(cut.rows);
     }
     if (kind != main) continue;
     result.mean = seen.mean;

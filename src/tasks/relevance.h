@@ -82,7 +82,8 @@ struct Relevance {
   const CutOff& cut(ItemKind kind) const { return by_kind[static_cast<std::size_t>(kind)]; }
 };
 // Where something is unwanted, the cut-off is that of a row which is as near to what is wanted as
-// the cut-off of the wanted terms alone asks, and as near to what is unwanted as the mean row is.
+// the cut-off of the wanted terms alone asks, and as near to what is unwanted as such rows are in
+// this collection.
 Relevance relevance(const Calibration& calibration, const QueryVector& query, Asked asked);
 // The same where nothing is unwanted. query: (E) unit.
 Relevance relevance(const Calibration& calibration, std::span<const float> query, Asked asked);
