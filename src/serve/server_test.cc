@@ -273,8 +273,7 @@ TEST(Server, pages_from_elsewhere_may_not_write) {
   const Running server(options);
   const auto from = [](const std::string& origin) { return "Origin: " + origin + "\r\n"; };
   EXPECT_THAT(server.post("/write", from("http://localhost"), "x"), StartsWith("HTTP/1.1 200"));
-  for (const auto* origin :
-       {"http://evil.test", "null", "https://listed.test.evil"}) {
+  for (const auto* origin : {"http://evil.test", "null", "https://listed.test.evil"}) {
     EXPECT_THAT(server.post("/write", from(origin), "x"), StartsWith("HTTP/1.1 403")) << origin;
     EXPECT_THAT(server.get("/echo", from(origin)), Not(HasSubstr("Access-Control"))) << origin;
   }
