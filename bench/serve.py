@@ -105,9 +105,11 @@ def slow(tandem, tool, model, files, count):
           f"{grown:.1f} KiB each (wanted: 16); {among['slow_closed']} were closed, {among['failed_connections']} not opened")
 
 
-def infinity(python, tool, model, files):
+def infinity(python, tool, model, files, dtype):
     """The same weights behind infinity's server; needs a folder that sentence-transformers reads."""
-    command = [python, "-m", "infinity_emb", "v2", "--model-id", model, "--port", "7997", "--no-bettertransformer", "--engine", "torch"]
+    program = pathlib.Path(python).with_name("infinity_emb")
+    command = [program, "v2", "--model-id", model, "--port", "7997", "--no-bettertransformer", "--engine", "torch", "--device", "cpu",
+               "--dtype", dtype, "--no-model-warmup"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(120):
@@ -116,7 +118,7 @@ def infinity(python, tool, model, files):
                 break
         peer = type("Peer", (), {"port": 7997, "process": process})
         got = load(tool, peer, files["bodies"], path="/embeddings", connections=64, seconds=15, warm=5)
-        print(f"infinity, 64 connections: {got['rate']:.0f}/s, by status {got['by_status']}")
+        print(f"infinity {dtype}, 64 connections: {got['rate']:.0f}/s, by status {got['by_status']}")
     finally:
         process.terminate()
         process.wait(30)
@@ -130,6 +132,7 @@ def main():
     arguments.add_argument("--seconds", type=int, default=60)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--slow", type=int, default=10_000)
+    arguments.add_argument("--only", choices=["throughput", "overload", "slow", "infinity"], help="leave the rest out")
     arguments.add_argument("--peer", help="a Python that has infinity_emb")
     arguments.add_argument("--peer-model", help="the same weights as a folder of transformers (tandem convert --to hf)")
     given = arguments.parse_args()
@@ -144,12 +147,16 @@ def main():
         files = {"texts": scratch / "texts.txt", "bodies": scratch / "bodies.jsonl", "scratch": scratch}
         files["texts"].write_text("\n".join(lines) + "\n")
         files["bodies"].write_text("".join(json.dumps({"input": line}) + "\n" for line in lines))
-        peak = throughput(tandem, tool, model, files, given.rounds)
-        overload(tandem, tool, model, files, peak, given.seconds)
-        slow(tandem, tool, model, files, given.slow)
-        if given.peer:
+        if given.only in (None, "throughput", "overload", "infinity"):
+            peak = throughput(tandem, tool, model, files, given.rounds)
+        if given.only in (None, "overload"):
+            overload(tandem, tool, model, files, peak, given.seconds)
+        if given.only in (None, "slow"):
+            slow(tandem, tool, model, files, given.slow)
+        if given.peer and given.only in (None, "infinity"):
             files["bodies"].write_text("".join(json.dumps({"model": given.peer_model, "input": line}) + "\n" for line in lines))
-            infinity(given.peer, tool, given.peer_model, files)
+            for dtype in ("float32", "bfloat16"):
+                infinity(given.peer, tool, given.peer_model, files, dtype)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@
 namespace {
 
 tandem::ModelConfig config_of(std::string_view name) {
-  tandem::ModelConfig config;  // ViT-B/32
+  tandem::ModelConfig config;
+  config.vision.patch_px = 32;  // ViT-B/32
   if (name == "vit-b-32") return config;
   if (name.ends_with(".json")) {
     const std::string path(name);
