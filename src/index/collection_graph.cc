@@ -48,10 +48,19 @@ Batch read_batch(Database& reader, std::size_t width, std::int64_t revision) {
   return batch;
 }
 
+// The first rows come one after the other: of two that are added to a nearly empty graph at once,
+// neither sees the other, and parts without a way between them would remain.
+constexpr std::size_t kFirstRows = 1'000;
+
 void add(GraphBuilder& builder, const Batch& batch, std::size_t threads, std::size_t width) {
+  const auto add_row = [&](std::size_t i, std::size_t thread) {
+    builder.add(batch.revisions[i], std::span(batch.rows).subspan(i * width, width), thread);
+  };
+  std::size_t first = 0;
+  while (first < batch.revisions.size() && builder.size() < kFirstRows) add_row(first++, 0);
   parallel_for(threads, threads, [&](std::size_t thread) {
-    for (std::size_t i = thread; i < batch.revisions.size(); i += threads)
-      builder.add(batch.revisions[i], std::span(batch.rows).subspan(i * width, width), thread);
+    for (std::size_t i = first + thread; i < batch.revisions.size(); i += threads)
+      add_row(i, thread);
   });
 }
 
