@@ -12,6 +12,12 @@ export function terms_of(state) {
   return typed ? [...state.terms, typed] : state.terms;
 }
 
+// Terms, but only unwanted ones: the server refuses that.
+function nothing_wanted(state) {
+  const terms = terms_of(state);
+  return terms.length > 0 && terms.every((term) => term.weight < 0);
+}
+
 // The condition that the filters state, in the server's grammar; undefined: none.
 export function filter_of(state) {
   const all = [];
@@ -42,6 +48,7 @@ const signature = (state) => JSON.stringify([
 
 export function create_search({ api, store, first_page, part_of }) {
   let asked = null;
+  let shown = null; // the state that the rows answer: while a newer question waits for its turn, more of them still belong to this one
   let running = null;
   let timer = 0;
   let retry = 0;
@@ -77,7 +84,7 @@ export function create_search({ api, store, first_page, part_of }) {
     running?.abort();
     const state = store.get();
     const terms = terms_of(state);
-    if (terms.length > 0 && terms.every((term) => term.weight < 0)) {
+    if (nothing_wanted(state)) {
       Object.assign(results, { status: "nothing wanted", items: [], answer: null, next: null, error: null, browsing: false });
       tell("all");
       return;
@@ -94,6 +101,7 @@ export function create_search({ api, store, first_page, part_of }) {
         fields: [...new Set([...known, ...first.items.flatMap(fields_of)])].sort(),
       });
       running = null;
+      shown = state;
       tell("all");
       facets(state);
     } catch (error) {
@@ -118,7 +126,7 @@ export function create_search({ api, store, first_page, part_of }) {
     const question = asked;
     tell("waiting");
     try {
-      const next = await page(store.get(), results.next, PAGE, undefined);
+      const next = await page(shown, results.next, PAGE, undefined);
       if (question !== asked) return;
       results.items = [...results.items, ...next.items];
       results.next = next.next;
@@ -133,7 +141,7 @@ export function create_search({ api, store, first_page, part_of }) {
 
   // Counting costs the server more than the first rows, so it is asked for after them and only where it is seen.
   async function facets(state) {
-    if (!state.filters) return;
+    if (!state.filters || nothing_wanted(state)) return;
     if (terms_of(state).length === 0) {
       results.facets = counted(results.items, results.fields);
       tell("facets");
